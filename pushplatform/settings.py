@@ -1,0 +1,186 @@
+"""The one settings file. Every variable is read from the environment by a typed reader; docs/settings.md lists them."""
+
+import os
+from pathlib import Path
+
+from django.urls import reverse_lazy
+
+from pushplatform.environment import Environment, WrongSetting
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env = Environment(os.environ)
+
+# --- Who runs this, and where -----------------------------------------------------------------------------------------
+ENVIRONMENT = env.choice(
+    "ENVIRONMENT", ("production", "demo", "test"), "production", "Demo and test allow what only a closed machine may."
+)
+DEBUG = env.boolean("DEBUG", False, "Django's debug pages. Never in production.")
+SECRET_KEYS = env.words(
+    "SECRET_KEYS",
+    (),
+    "The first encrypts secrets in the database and signs sessions, all of them decrypt. To rotate: put a new one in "
+    "front, restart, run `manage.py rotate_secrets`, then take the old one away. 50 random characters or more each.",
+    shown="none: required",
+)
+BASE_URL = env.origin("BASE_URL", "http://localhost:8000", "Where browsers and CRMs reach this platform.")
+ALLOWED_HOSTS = list(
+    env.words("ALLOWED_HOSTS", (), "Host names this server answers to.", shown="the host of BASE_URL")
+) or [BASE_URL.split("://")[1].rsplit(":", 1)[0]]
+if not SECRET_KEYS:
+    raise WrongSetting(
+        "SECRET_KEYS: it is not set. It must be one or more random texts of 50 characters with commas between, for "
+        'example from: python3 -c "import secrets; print(secrets.token_urlsafe(50))"'
+    )
+if ENVIRONMENT == "production" and min(map(len, SECRET_KEYS)) < 40:
+    raise WrongSetting(
+        "SECRET_KEYS: a key is shorter than 40 characters. Make each at least 50 random characters long."
+    )
+SECRET_KEY, *SECRET_KEY_FALLBACKS = SECRET_KEYS
+
+# --- The database and the broker --------------------------------------------------------------------------------------
+DATABASES = {
+    "default": env.database("DATABASE_URL", "postgresql:///pushplatform", "PostgreSQL 15 or newer.")
+    | {"CONN_MAX_AGE": None, "CONN_HEALTH_CHECKS": True}
+}
+DATABASE_POOL_SIZE = env.integer(
+    "DATABASE_POOL_SIZE", 0, "Connections kept by a process with threads (the web process sets 10); 0 keeps one each."
+)
+if DATABASE_POOL_SIZE:
+    DATABASES["default"]["CONN_MAX_AGE"] = 0
+    DATABASES["default"]["OPTIONS"]["pool"] = {"min_size": 1, "max_size": DATABASE_POOL_SIZE, "timeout": 10}
+CELERY_BROKER_URL = env.text(
+    "CELERY_BROKER_URL",
+    "redis://localhost:6379/0",
+    "Carries pokes, nothing of value. Redis 7, RabbitMQ 3.10 or newer, or `pgmq` in the same database.",
+)
+CELERY_BROKER_CONNECTION_TIMEOUT = 3
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_DEFAULT_QUEUE = "chores"
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+# A poke that cannot be delivered is dropped at once: the sweep finds what is due, and no caller waits for a broker.
+CELERY_TASK_PUBLISH_RETRY = False
+
+# --- Sending ----------------------------------------------------------------------------------------------------------
+PUSH_ALLOWED_HOSTS = frozenset(
+    env.words("PUSH_ALLOWED_HOSTS", (), "Hosts of further push services, beside those of the browsers' makers.")
+)
+PUSH_ALLOW_LOOPBACK = env.boolean(
+    "PUSH_ALLOW_LOOPBACK", False, "Let push endpoints be on this machine, also over http."
+)
+PUSH_HOSTS_ROUTED = env.pairs("PUSH_HOSTS_ROUTED", "Send what is meant for a host to another address (demo and test).")
+PUSH_PROXY = env.text("PUSH_PROXY", "", "An http proxy for the way to the push services.")
+PUSH_BATCH_SIZE = env.integer("PUSH_BATCH_SIZE", 1000, "Devices in one batch.", least=1, most=10_000)
+PUSH_UNRECORDED_MAX = env.integer(
+    "PUSH_UNRECORDED_MAX",
+    500,
+    "Requests in flight plus answers not yet recorded, per worker process: the most that a killed process sends twice.",
+    least=1,
+    most=10_000,
+)
+PUSH_LEASE_SECONDS = env.integer("PUSH_LEASE_SECONDS", 60, "How long a silent worker keeps its batch.", least=1)
+PUSH_SWEEP_SECONDS = env.integer("PUSH_SWEEP_SECONDS", 10, "How often what is due is looked for.", least=1, most=600)
+PUSH_CONNECT_TIMEOUT = env.integer("PUSH_CONNECT_TIMEOUT", 5, "Seconds to reach a push service.", least=1, most=60)
+PUSH_ANSWER_TIMEOUT = env.integer("PUSH_ANSWER_TIMEOUT", 15, "Seconds to wait for its answer.", least=1, most=120)
+if PUSH_HOSTS_ROUTED and ENVIRONMENT == "production":
+    raise WrongSetting("PUSH_HOSTS_ROUTED: refused in production. Unset it, or set ENVIRONMENT to demo or test.")
+if PUSH_ALLOW_LOOPBACK and ENVIRONMENT == "production":
+    raise WrongSetting("PUSH_ALLOW_LOOPBACK: refused in production. Unset it, or set ENVIRONMENT to demo or test.")
+
+# --- Django -----------------------------------------------------------------------------------------------------------
+INSTALLED_APPS = [
+    "unfold",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.humanize",
+    "django.contrib.messages",
+    "django.contrib.postgres",
+    "django.contrib.sessions",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "pushplatform.sites",
+    "pushplatform.api",
+    "subscribers",
+    "campaigns",
+]
+MIDDLEWARE = [
+    "pushplatform.api.request_id.RequestIdMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+ROOT_URLCONF = "pushplatform.urls"
+ASGI_APPLICATION = "pushplatform.asgi.application"
+WSGI_APPLICATION = "pushplatform.wsgi.application"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_I18N = True
+USE_TZ = True
+STATIC_URL = "/static/"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STATIC_ROOT = BASE_DIR / "var" / "static"
+# Served from the source folders as they are: the names of sdk.js and sw.js are part of every shop's page.
+WHITENOISE_USE_FINDERS = True
+WHITENOISE_AUTOREFRESH = DEBUG
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
+]
+SECURE = BASE_URL.startswith("https://")
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE
+SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = "push_session", "push_csrf"  # cookies ignore ports: never another app's name
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if SECURE else None
+CSRF_TRUSTED_ORIGINS = [BASE_URL]
+SECURE_REFERRER_POLICY = "same-origin"
+DATA_UPLOAD_MAX_MEMORY_SIZE = 1_100_000
+LOGIN_URL = reverse_lazy("admin:login")
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["pushplatform.api.authentication.ApiKeyAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["pushplatform.api.authentication.HasScope"],
+    "DEFAULT_PARSER_CLASSES": ["pushplatform.api.parsing.StrictJsonParser"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "EXCEPTION_HANDLER": "pushplatform.api.problems.exception_handler",
+    "UNAUTHENTICATED_USER": None,
+}
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {
+        "handlers": ["console"],
+        "level": env.choice("LOG_LEVEL", ("DEBUG", "INFO", "WARNING"), "INFO", "Log lines."),
+    },
+}
+
+UNFOLD = {
+    "SITE_TITLE": "Push Platform",
+    "SITE_HEADER": "Push Platform",
+    "SITE_SYMBOL": "notifications_active",
+    "SITE_URL": None,
+    "SHOW_HISTORY": True,
+    "SHOW_VIEW_ON_SITE": False,
+}

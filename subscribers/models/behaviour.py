@@ -1,0 +1,45 @@
+from django.db import models
+
+
+class Behaviour(models.Model):
+    """What a person did, as the CRM or the page reports it. Partitioned by month of `occurred_at`."""
+
+    pk = models.CompositePrimaryKey("occurred_at", "site_id", "key")
+    site_id = models.BigIntegerField()
+    contact_id = models.BigIntegerField(null=True)
+    device_id = models.BigIntegerField(null=True)
+    name = models.CharField(max_length=64)
+    properties = models.JSONField(default=dict)
+    occurred_at = models.DateTimeField()
+    key = models.CharField(max_length=255)
+
+    class Meta:
+        db_table = "behaviour"
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Attribute(models.Model):
+    """An entry of the Site's typed catalogue of contact attributes, discovered on first use."""
+
+    class Type(models.TextChoices):
+        STRING = "string", "Text"
+        NUMBER = "number", "Number"
+        BOOLEAN = "boolean", "Yes or no"
+        DATE = "date", "Date"
+        STRINGS = "strings", "List of texts"
+
+    site = models.ForeignKey("sites.Site", models.CASCADE, related_name="attributes")
+    key = models.CharField(max_length=64)
+    type = models.CharField(max_length=8, choices=Type)
+    title = models.CharField(max_length=100, blank=True)
+    locked = models.BooleanField(default=False)
+    filterable = models.BooleanField(default=False)
+
+    class Meta:
+        db_table = "attribute"
+        constraints = [models.UniqueConstraint(fields=["site", "key"], name="attribute_once")]
+
+    def __str__(self) -> str:
+        return self.title or self.key
