@@ -1,0 +1,148 @@
+"""Starts programs that write to a log file, die with the process that started them, and are stopped in order.
+
+Start children from a thread that lives as long as the process: the kernel's death signal is sent when the *thread*
+that started a child ends.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+CHILD = Path(__file__).with_name("child.py")
+
+
+class Died(Exception):
+    """A program that should run has ended; the text says which, how, and shows the end of its log."""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """The system account a program runs under."""
+
+    uid: int
+    gid: int
+
+
+class Child:
+    """One program of ours with its log, started again with the same words as often as wanted."""
+
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str],
+        *,
+        log: Path,
+        env: Mapping[str, str] | None = None,
+        account: Account | None = None,
+        cwd: Path | None = None,
+        death_signal: signal.Signals = signal.SIGKILL,
+        stop_signal: signal.Signals = signal.SIGTERM,
+        stdout: int | None = None,
+    ):
+        """`death_signal` is what the kernel sends when the parent is gone; `stdout` is a descriptor beside the log."""
+        self.name = name
+        self.command = list(command)
+        self.log = log
+        self.env = dict(os.environ if env is None else env)
+        self.account = account
+        self.cwd = cwd
+        self.death_signal = death_signal
+        self.stop_signal = stop_signal
+        self.stdout = stdout
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Starts it in a session of its own, so that Ctrl-C in the terminal reaches the supervisor alone."""
+        account = f"{self.account.uid}:{self.account.gid}" if self.account else "-"
+        words = [sys.executable, "-I", "-S", str(CHILD), str(os.getpid()), str(int(self.death_signal)), account]
+        with open(self.log, "ab") as log:
+            self.process = subprocess.Popen(
+                words + self.command,
+                env=self.env,
+                cwd=self.cwd,
+                stdin=subprocess.DEVNULL,
+                stdout=log if self.stdout is None else self.stdout,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    @property
+    def pid(self) -> int:
+        """The process id; it stays the same when the started program takes over."""
+        if self.process is None:
+            raise Died(f"{self.name} was never started")
+        return self.process.pid
+
+    @property
+    def running(self) -> bool:
+        return self.process is not None and self.process.poll() is None
+
+    def check(self) -> None:
+        """Raises Died when it has ended."""
+        if not self.running:
+            raise Died(self.obituary())
+
+    def obituary(self, lines: int = 15) -> str:
+        """How it ended and the last lines of its log."""
+        code = self.process.returncode if self.process else None
+        how = (
+            f"was ended by {signal.Signals(-code).name}" if code is not None and code < 0 else f"ended with code {code}"
+        )
+        end = "\n".join(f"    {line}" for line in self.tail(lines)) or "    (it wrote nothing)"
+        return f"{self.name} {how}. The end of {self.log}:\n{end}"
+
+    def tail(self, lines: int = 15) -> list[str]:
+        """The last lines of its log, at most 16 kB of them."""
+        try:
+            with open(self.log, "rb") as log:
+                log.seek(0, os.SEEK_END)
+                log.seek(max(0, log.tell() - 16_384))
+                return log.read().decode(errors="replace").splitlines()[-lines:]
+        except FileNotFoundError:
+            return []
+
+    def signal(self, number: signal.Signals) -> None:
+        """Sends a signal to the program alone; nothing happens when it has ended."""
+        if self.process is not None:
+            self.process.send_signal(number)
+
+    def kill(self) -> None:
+        """Ends it and everything it started, at once."""
+        if self.process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+
+    def stop(self, seconds: float = 5.0) -> bool:
+        """Asks it to end and waits; kills it and answers False when `seconds` were not enough."""
+        return stop_all([self], seconds)
+
+    def wait(self, seconds: float) -> bool:
+        """Whether it ended within `seconds`."""
+        if self.process is None:
+            return True
+        try:
+            self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
+
+def stop_all(children: Iterable[Child], seconds: float) -> bool:
+    """Asks all to end, waits for them together, kills what is left; whether all ended by themselves in time."""
+    children = [child for child in children if child.process is not None]
+    for child in children:
+        child.signal(child.stop_signal)
+    deadline = time.monotonic() + seconds
+    in_time = all([child.wait(max(0.0, deadline - time.monotonic())) for child in children])
+    for child in children:
+        child.kill()  # its session too: what it started must not stay behind
+    return in_time
