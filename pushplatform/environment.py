@@ -111,6 +111,14 @@ class Environment:
 
         return self._read(name, "an origin (scheme, host and port)", default, meaning, parse, None)
 
+    def url(self, name: str, schemes: tuple[str, ...], default: str, meaning: str) -> str:
+        def parse(raw: str) -> str:
+            if urlsplit(raw).scheme not in schemes or "://" not in raw:
+                raise ValueError(f"it does not start with {', '.join(f'{scheme}://' for scheme in schemes)}")
+            return raw
+
+        return self._read(name, f"a URL ({', '.join(schemes)})", default, meaning, parse, None)
+
     def database(self, name: str, default: str, meaning: str) -> dict[str, Any]:
         """A PostgreSQL URL or libpq connection string as Django's `DATABASES` entry."""
         return self._read(name, "a PostgreSQL URL", _database(default), meaning, _database, default)

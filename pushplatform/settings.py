@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from django.urls import reverse_lazy
 
@@ -20,12 +21,12 @@ SECRET_KEYS = env.words(
     (),
     "The first encrypts secrets in the database and signs sessions, all of them decrypt. To rotate: put a new one in "
     "front, restart, run `manage.py rotate_secrets`, then take the old one away. 50 random characters or more each.",
-    shown="none: required",
+    shown="required",
 )
 BASE_URL = env.origin("BASE_URL", "http://localhost:8000", "Where browsers and CRMs reach this platform.")
 ALLOWED_HOSTS = list(
     env.words("ALLOWED_HOSTS", (), "Host names this server answers to.", shown="the host of BASE_URL")
-) or [BASE_URL.split("://")[1].rsplit(":", 1)[0]]
+) or [str(urlsplit(BASE_URL).hostname)]
 if not SECRET_KEYS:
     raise WrongSetting(
         "SECRET_KEYS: it is not set. It must be one or more random texts of 50 characters with commas between, for "
@@ -48,8 +49,9 @@ DATABASE_POOL_SIZE = env.integer(
 if DATABASE_POOL_SIZE:
     DATABASES["default"]["CONN_MAX_AGE"] = 0
     DATABASES["default"]["OPTIONS"]["pool"] = {"min_size": 1, "max_size": DATABASE_POOL_SIZE, "timeout": 10}
-CELERY_BROKER_URL = env.text(
+CELERY_BROKER_URL = env.url(
     "CELERY_BROKER_URL",
+    ("redis", "rediss", "amqp", "amqps", "pgmq", "memory"),
     "redis://localhost:6379/0",
     "Carries pokes, nothing of value. Redis 7, RabbitMQ 3.10 or newer, or `pgmq` in the same database.",
 )
@@ -69,7 +71,7 @@ PUSH_ALLOW_LOOPBACK = env.boolean(
     "PUSH_ALLOW_LOOPBACK", False, "Let push endpoints be on this machine, also over http."
 )
 PUSH_HOSTS_ROUTED = env.pairs("PUSH_HOSTS_ROUTED", "Send what is meant for a host to another address (demo and test).")
-PUSH_PROXY = env.text("PUSH_PROXY", "", "An http proxy for the way to the push services.")
+PUSH_PROXY = env.url("PUSH_PROXY", ("http", "https"), "", "A proxy for the way to the push services.")
 PUSH_BATCH_SIZE = env.integer("PUSH_BATCH_SIZE", 1000, "Devices in one batch.", least=1, most=10_000)
 PUSH_UNRECORDED_MAX = env.integer(
     "PUSH_UNRECORDED_MAX",
@@ -184,3 +186,5 @@ UNFOLD = {
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,
 }
+
+DECLARED = env.declared
