@@ -4,10 +4,10 @@ import re
 from base64 import urlsafe_b64encode
 from dataclasses import dataclass, field
 from enum import IntEnum
+from functools import lru_cache
 from hashlib import sha256
 from ipaddress import ip_address
 from typing import Final, NamedTuple
-from urllib.parse import urlsplit
 
 MAX_ENDPOINT: Final = 2048
 """Characters."""
@@ -32,8 +32,8 @@ class PushService(IntEnum):
 class EndpointRefused(ValueError):
     """An endpoint we do not send to; `code` is stable, `detail` a sentence that never repeats the endpoint.
 
-    Codes: too_long, malformed, not_https, userinfo, fragment, port_not_allowed, host_not_allowed, loopback_not_allowed,
-    permanently_removed.
+    Codes: too_long, malformed, not_https, userinfo, fragment, port_not_allowed, path_not_allowed, host_not_allowed,
+    loopback_not_allowed, permanently_removed.
     """
 
     def __init__(self, code: str, detail: str) -> None:
@@ -49,7 +49,7 @@ class _Allowed(NamedTuple):
     below: bool
     service: PushService
     port: int = 443
-    path: str = "/"
+    path: str = ""
 
 
 _ALLOWED: Final = (
@@ -64,7 +64,8 @@ _ALLOWED: Final = (
     _Allowed("push.kaiostech.com", False, PushService.OTHER, port=8443),
 )
 
-_PRINTABLE = re.compile(r"[\x21-\x7e]+")
+# One reading for every parser: no backslash, no white space, nothing beyond ASCII.
+_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://([$-.0->@-\[\]-~]+)((?:[/?#][!-\[\]-~]*)?)")
 _NETLOC = re.compile(r"(?P<host>[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\])(?::(?P<port>[0-9]{1,5}))?")
 _TOPIC = re.compile(r"[A-Za-z0-9_-]{1,32}")
 
@@ -95,22 +96,26 @@ def parse_endpoint(url: str, *, extra_hosts: frozenset[str] = frozenset(), allow
     names below it) and, with `allow_loopback`, this machine on any port, with http as well. The address behind the
     name is checked when connecting, not here.
     """
-    scheme, netloc, path = _split(url)
-    match = _NETLOC.fullmatch(netloc)
-    if match is None or ".." in match["host"]:
-        raise EndpointRefused("malformed", "the endpoint's host is not a plain name or address")
-    host = match["host"].strip("[]")
-    port = int(match["port"]) if match["port"] else {"https": 443, "http": 80}.get(scheme, 0)
-    service = _service(scheme, host, port, path, extra_hosts, allow_loopback)
-    shown = f"[{host}]" if ":" in host else host
-    default = port == (443 if scheme == "https" else 80)
-    return Endpoint(url, f"{scheme}://{shown}" if default else f"{scheme}://{shown}:{port}", host, service)
+    if len(url) > MAX_ENDPOINT:
+        raise EndpointRefused("too_long", f"the endpoint is longer than {MAX_ENDPOINT} characters")
+    match = _URL.fullmatch(url)
+    if match is None:
+        raise EndpointRefused("malformed", "the endpoint is not an absolute URL of printable ASCII characters")
+    scheme, authority, rest = match.groups()
+    if "#" in rest:
+        raise EndpointRefused("fragment", "the endpoint must not have a fragment")
+    origin, host, service, path = _authority(scheme, authority, extra_hosts, allow_loopback)
+    if path and not rest.startswith(path):
+        raise EndpointRefused("path_not_allowed", "the endpoint's path is not one this push service uses")
+    return Endpoint(url, origin, host, service)
 
 
 def is_loopback_name(host: str) -> bool:
     """Whether the parsed host names this machine: localhost, names below it, 127.0.0.0/8, ::1."""
     if host == "localhost" or host.endswith(".localhost"):
         return True
+    if not (host[:1].isdigit() or ":" in host):
+        return False
     try:
         return ip_address(host).is_loopback
     except ValueError:
@@ -151,50 +156,54 @@ def build_request(
     return PushRequest(endpoint, headers, body)
 
 
-def _split(url: str) -> tuple[str, str, str]:
-    """Scheme, netloc and path of a URL that reads the same to every parser."""
-    if len(url) > MAX_ENDPOINT:
-        raise EndpointRefused("too_long", f"the endpoint is longer than {MAX_ENDPOINT} characters")
-    if not _PRINTABLE.fullmatch(url) or "\\" in url:
-        raise EndpointRefused("malformed", "the endpoint has characters that are not allowed in a URL")
-    try:
-        parts = urlsplit(url)
-    except ValueError as error:
-        raise EndpointRefused("malformed", "the endpoint is not a URL") from error
-    if not parts.netloc:
-        raise EndpointRefused("malformed", "the endpoint is not an absolute URL")
-    if "@" in parts.netloc:
+class _Authority(NamedTuple):
+    """What scheme and authority of an endpoint say."""
+
+    origin: str
+    host: str
+    service: PushService
+    path: str
+
+
+@lru_cache(maxsize=1024)
+def _authority(scheme: str, text: str, extra_hosts: frozenset[str], allow_loopback: bool) -> _Authority:
+    """The checked authority; kept, because millions of endpoints share a handful of them."""
+    if "@" in text:
         raise EndpointRefused("userinfo", "the endpoint must not carry a user name or password")
-    if "#" in url:
-        raise EndpointRefused("fragment", "the endpoint must not have a fragment")
-    return parts.scheme, parts.netloc.lower(), parts.path or "/"
+    match = _NETLOC.fullmatch(text.lower())
+    if match is None or ".." in match["host"]:
+        raise EndpointRefused("malformed", "the endpoint's host is not a plain name or address")
+    host, scheme = match["host"].strip("[]"), scheme.lower()
+    default = {"https": 443, "http": 80}.get(scheme, 0)
+    port = int(match["port"]) if match["port"] else default
+    rule = _rule(scheme, host, port, extra_hosts, allow_loopback)
+    origin = f"{scheme}://{match['host']}" + ("" if port == default else f":{port}")
+    return _Authority(origin, host, rule.service, rule.path)
 
 
-def _service(
-    scheme: str, host: str, port: int, path: str, extra_hosts: frozenset[str], allow_loopback: bool
-) -> PushService:
+def _rule(scheme: str, host: str, port: int, extra_hosts: frozenset[str], allow_loopback: bool) -> _Allowed:
+    """The line of the allow-list that fits."""
     if is_loopback_name(host):
         if not allow_loopback:
             raise EndpointRefused("loopback_not_allowed", "the endpoint is on this machine, which is not allowed here")
         if scheme not in ("https", "http"):
             raise EndpointRefused("not_https", "the endpoint must be an https URL")
-        return PushService.LOCAL
+        return _Allowed(host, False, PushService.LOCAL, port)
     if scheme != "https":
         raise EndpointRefused("not_https", "the endpoint must be an https URL")
     if host == "permanently-removed.invalid":
         raise EndpointRefused("permanently_removed", "the browser has given up this subscription; subscribe anew")
-    named = False
-    for rule in _ALLOWED:
-        if host == rule.name or (rule.below and host.endswith("." + rule.name)):
-            named = True
-            if port == rule.port and path.startswith(rule.path):
-                return rule.service
-    for extra in extra_hosts:
-        name, _, extra_port = extra.lower().partition(":")
-        if host == name or (name.startswith("*.") and host.endswith(name[1:])):
-            named = True
-            if port == int(extra_port or 443):
-                return PushService.OTHER
+    rules = [*_ALLOWED, *map(_extra, extra_hosts)]
+    named = [rule for rule in rules if host == rule.name or (rule.below and host.endswith("." + rule.name))]
+    for rule in named:
+        if port == rule.port:
+            return rule
     if named:
-        raise EndpointRefused("port_not_allowed", "the endpoint's port or path is not one this push service uses")
+        raise EndpointRefused("port_not_allowed", "the endpoint's port is not one this push service uses")
     raise EndpointRefused("host_not_allowed", "the endpoint's host is not a push service known here")
+
+
+def _extra(text: str) -> _Allowed:
+    """A line of the allow-list from `name`, `name:port` or `*.name`."""
+    name, _, port = text.lower().partition(":")
+    return _Allowed(name.removeprefix("*."), name.startswith("*."), PushService.OTHER, int(port or 443))
