@@ -1,0 +1,132 @@
+"""One text of a notification as a Liquid template: parsed once, filled per device, bounded in size and work."""
+
+import functools
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from liquid import BoundTemplate, Environment, RenderContext
+from liquid.builtin.content import ContentNode
+from liquid.builtin.output import OutputNode
+from liquid.exceptions import LiquidError
+from liquid.stringify import to_liquid_string
+
+MAX_SOURCE = 4000
+"""Characters of one template."""
+
+MAX_OUTPUT = 10_000
+"""Characters that one text, or one step of its making, may have: twice what a push message can carry."""
+
+MAX_ITEMS = 5_000
+"""Rounds of all loops of one text, and items of a range given to a filter."""
+
+ROOTS = frozenset({"params", "contact", "device"})
+"""What a template can read: `params.*` of the recipient, `contact.*`, `device.*`."""
+
+
+class BrokenTemplate(ValueError):
+    """The text is not a template we take; the message says what is wrong and where."""
+
+
+class RenderFailed(ValueError):
+    """A template could not be filled with this data."""
+
+
+class _Environment(Environment):
+    loop_iteration_limit = MAX_ITEMS
+    local_namespace_limit = 10 * MAX_OUTPUT
+    output_stream_limit = 4 * MAX_OUTPUT  # octets
+    context_depth_limit = 20
+
+
+def _bounded(filter_: Callable[..., Any]) -> Callable[..., Any]:
+    """The filter with limits on what goes in and comes out: a chain of them could else fill the memory."""
+
+    @functools.wraps(filter_)  # keeps the marks by which the library passes a context
+    def bounded(left: Any, *args: Any, **kwargs: Any) -> Any:
+        for value in (left, *args):
+            if isinstance(value, range) and len(value) > MAX_ITEMS:
+                raise LiquidError(f"a range has more than {MAX_ITEMS} items", token=None)
+        result = filter_(left, *args, **kwargs)
+        if isinstance(result, str) and len(result) > MAX_OUTPUT:
+            raise LiquidError(f"a text grows beyond {MAX_OUTPUT} characters", token=None)
+        return result
+
+    return bounded
+
+
+def _environment() -> Environment:
+    environment = _Environment()
+    for tag in ("include", "render"):  # there is nothing to include
+        del environment.tags[tag]
+    environment.filters = {name: _bounded(filter_) for name, filter_ in environment.filters.items()}
+    return environment
+
+
+_ENVIRONMENT = _environment()
+# What filters raise on data that nobody foresaw, besides LiquidError.
+_DATA_ERRORS = (LiquidError, ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+
+
+class Text:
+    """A parsed text.
+
+    `source`: as written; `literal`: it has no markup; `always`: the part that is put out whatever the data;
+    `reads`: those of ROOTS it uses; `unknown`: other variables it reads, which are empty for everyone.
+    """
+
+    __slots__ = ("_template", "always", "literal", "reads", "source", "unknown")
+
+    def __init__(self, source: str):
+        """Raises BrokenTemplate."""
+        self.source = source
+        self._template: BoundTemplate | None = None
+        self.always, self.reads, self.unknown = source, frozenset[str](), frozenset[str]()
+        self.literal = "{{" not in source and "{%" not in source
+        if not self.literal:
+            self._parse()
+
+    def _parse(self) -> None:
+        try:
+            self._template = template = _ENVIRONMENT.from_string(self.source)
+            analysis = template.analyze()
+        except LiquidError as error:
+            raise BrokenTemplate(_said(error)) from None
+        unknown = sorted(set(analysis.filters) - set(_ENVIRONMENT.filters))
+        if unknown:
+            raise BrokenTemplate(f"there is no filter named {unknown[0]}")
+        read = frozenset(analysis.globals)
+        self.reads, self.unknown = read & ROOTS, read - ROOTS
+        self.always = "".join(node.text for node in template.nodes if isinstance(node, ContentNode))
+
+    def bind(self, scope: Mapping[str, Any]) -> Callable[[], str]:
+        """A function that fills the text with what `scope` (not empty) then holds; it raises RenderFailed."""
+        template = self._template
+        if template is None:
+            return lambda: self.source
+        nodes = [node for node in template.nodes if isinstance(node, ContentNode | OutputNode)]
+        if len(nodes) < len(template.nodes):
+            return functools.partial(_guarded, lambda: template.render(scope))
+        # Texts and outputs only: nothing is assigned, so that one context serves every device (half the time).
+        context = RenderContext(template, globals=scope)
+        parts = [node.text if isinstance(node, ContentNode) else node.expression for node in nodes]
+
+        def fill() -> str:
+            return "".join([p if isinstance(p, str) else to_liquid_string(p.evaluate(context), False) for p in parts])
+
+        return functools.partial(_guarded, fill)
+
+
+def _guarded(fill: Callable[[], str]) -> str:
+    try:
+        return fill()
+    except _DATA_ERRORS as error:
+        raise RenderFailed(_said(error)) from None
+
+
+def _said(error: Exception) -> str:
+    if not isinstance(error, LiquidError):
+        return f"a value does not fit ({type(error).__name__})"
+    text = str(error.message or type(error).__name__).strip().rstrip(".")
+    token = getattr(error, "token", None)
+    where = token.start_index if token is not None else -1
+    return f"{text} (at character {where + 1})" if where >= 0 else text
