@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from django.urls import reverse_lazy
 
+from pushplatform.broker import pgmq_options
 from pushplatform.environment import Environment, WrongSetting
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -53,8 +54,12 @@ CELERY_BROKER_URL = env.url(
     "CELERY_BROKER_URL",
     ("redis", "rediss", "amqp", "amqps", "pgmq", "memory"),
     "redis://localhost:6379/0",
-    "Carries pokes, nothing of value. Redis 7, RabbitMQ 3.10 or newer, or `pgmq` in the same database.",
+    "Carries pokes, nothing of value. Redis 7, RabbitMQ 3.10 or newer, or `pgmq://`: the same database, after "
+    "`manage.py install_pgmq`.",
 )
+if CELERY_BROKER_URL.startswith("pgmq"):
+    CELERY_BROKER_TRANSPORT_OPTIONS = pgmq_options(DATABASES["default"])
+    CELERY_WORKER_ENABLE_REMOTE_CONTROL = False  # would make tables for each worker that ever ran
 CELERY_BROKER_CONNECTION_TIMEOUT = 3
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TASK_IGNORE_RESULT = True

@@ -109,7 +109,7 @@ class EmbeddedPostgres:
             self._make_cluster()
         self._check_version()
         self._clear_the_way()
-        options = self.settings | {"unix_socket_directories": str(self.socket_folder)}
+        options = {**self.settings, "unix_socket_directories": str(self.socket_folder)}
         words = [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
         self.server = Child(
             "PostgreSQL",

@@ -142,7 +142,7 @@ def stop_all(children: Iterable[Child], seconds: float) -> bool:
     for child in children:
         child.signal(child.stop_signal)
     deadline = time.monotonic() + seconds
-    in_time = all([child.wait(max(0.0, deadline - time.monotonic())) for child in children])
+    late = [child for child in children if not child.wait(max(0.0, deadline - time.monotonic()))]
     for child in children:
         child.kill()  # its session too: what it started must not stay behind
-    return in_time
+    return not late

@@ -85,7 +85,7 @@ def own_folder(path: Path, account: Account | None) -> Path:
     owner = account.uid if account is not None else os.geteuid()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != owner:
         raise PermissionError(
-            f"{path} belongs to the account with number {found.st_uid}, not to {owner}. Remove it, or start as its owner."
+            f"{path} belongs to the account number {found.st_uid}, not to {owner}. Remove it, or start as its owner."
         )
     if stat.S_IMODE(found.st_mode) != 0o700:
         path.chmod(0o700)
