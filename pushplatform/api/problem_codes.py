@@ -1,0 +1,80 @@
+"""Every error code that is part of the HTTP contract, with its meaning: read by answers and by `/problems/{code}`.
+
+To add one: a line here, with the status it is answered with, a title that is the same each time, and what to do.
+"""
+
+from typing import Final, NamedTuple
+
+
+class ProblemCode(NamedTuple):
+    status: int
+    title: str
+    what_to_do: str
+
+
+PROBLEMS: Final[dict[str, ProblemCode]] = {
+    # --- the request as a whole
+    "malformed_json": ProblemCode(
+        400, "The body is not JSON", "Send one JSON value in UTF-8, without NaN, Infinity or repeated names."
+    ),
+    "bad_request": ProblemCode(400, "The request cannot be read", "See `detail`."),
+    "invalid_request": ProblemCode(422, "Some fields are wrong", "`errors` names each with a JSON pointer."),
+    "not_found": ProblemCode(404, "Nothing is here", "Check the address and the id; ids of other Sites are not found."),
+    "method_not_allowed": ProblemCode(405, "This address does not take this method", "The header Allow names them."),
+    "not_acceptable": ProblemCode(406, "No such representation", "Accept application/json."),
+    "payload_too_large": ProblemCode(
+        413, "The body is too large", "Send at most 1,048,576 octets, or several requests."
+    ),
+    "unsupported_media_type": ProblemCode(
+        415, "The body's type is not taken", "Send `Content-Type: application/json`, not compressed."
+    ),
+    "rate_limited": ProblemCode(429, "Too many requests", "Wait as long as the header Retry-After says."),
+    "internal_error": ProblemCode(
+        500, "Something is wrong on our side", "Try again; tell the operator the request_id if it stays."
+    ),
+    "unavailable": ProblemCode(503, "Out of service for the moment", "Try again after the header Retry-After."),
+    # --- who asks
+    "not_authenticated": ProblemCode(401, "An API key is needed", "Send `Authorization: Bearer <api key>`."),
+    "invalid_api_key": ProblemCode(401, "The API key is not known", "Copy the whole key; it is shown once, when made."),
+    "api_key_revoked": ProblemCode(401, "The API key was revoked", "Use another key of this client, or make one."),
+    "api_key_expired": ProblemCode(401, "The API key has expired", "Make a new key in the admin."),
+    "address_not_allowed": ProblemCode(
+        403, "The API key may not be used from this address", "Call from an address the key allows, or change the key."
+    ),
+    "missing_scope": ProblemCode(
+        403, "The API key lacks a scope", "Give its client the scope that `detail` names, in the admin."
+    ),
+    "forbidden": ProblemCode(403, "This is not allowed", "See `detail`."),
+    # --- idempotency
+    "idempotency_key_required": ProblemCode(
+        400, "An Idempotency-Key is needed", "Send a header Idempotency-Key, one for each act, such as a UUID."
+    ),
+    "invalid_idempotency_key": ProblemCode(
+        400, "The Idempotency-Key cannot be used", "Use 1 to 255 printable ASCII characters."
+    ),
+    "idempotency_key_reused": ProblemCode(
+        422, "The Idempotency-Key belongs to another request", "Use a new key for a new act; the same body for a retry."
+    ),
+    "idempotency_in_progress": ProblemCode(
+        409, "The first request with this Idempotency-Key is still running", "Send it again in a second."
+    ),
+    # --- fields
+    "required": ProblemCode(422, "A field is missing", "Add it."),
+    "unknown_field": ProblemCode(422, "A field is not known", "Take it away, or mend its name."),
+    "invalid_type": ProblemCode(422, "A field has the wrong type", "See `detail`."),
+    "invalid_value": ProblemCode(422, "A field has a value that is not allowed", "See `detail`."),
+    "out_of_range": ProblemCode(422, "A number or time is outside its range", "See `detail`."),
+    "invalid_text": ProblemCode(
+        422, "A text has characters that cannot be stored", "Leave out null characters and lone surrogates."
+    ),
+    "too_deep": ProblemCode(422, "The body is nested too deeply", "Nest at most 32 levels."),
+    "payload_too_large": ProblemCode(
+        422, "The content is longer than one push can carry", "Shorten the texts: 3,993 octets hold all of it."
+    ),
+    "too_many_recipients": ProblemCode(422, "Too many recipients", "Send at most 1,000 in one request."),
+    "unknown_purpose": ProblemCode(
+        422, "The Site has no such purpose to send for", "Use the key of a purpose of this Site; see the admin."
+    ),
+    "not_supported": ProblemCode(422, "This is not offered here yet", "`GET /api/v1/` lists the features."),
+    "not_cancellable": ProblemCode(409, "The message has come to its end", "Nothing is left to be cancelled."),
+}
