@@ -22,9 +22,7 @@ PROBLEMS: Final[dict[str, ProblemCode]] = {
     "not_found": ProblemCode(404, "Nothing is here", "Check the address and the id; ids of other Sites are not found."),
     "method_not_allowed": ProblemCode(405, "This address does not take this method", "The header Allow names them."),
     "not_acceptable": ProblemCode(406, "No such representation", "Accept application/json."),
-    "payload_too_large": ProblemCode(
-        413, "The body is too large", "Send at most 1,048,576 octets, or several requests."
-    ),
+    "body_too_large": ProblemCode(413, "The body is too large", "Send at most 1,048,576 octets; split the rest."),
     "unsupported_media_type": ProblemCode(
         415, "The body's type is not taken", "Send `Content-Type: application/json`, not compressed."
     ),
