@@ -1,0 +1,154 @@
+"""The body of POST /messages as frozen values (api.md §1); every rule that needs no database and no clock is here."""
+
+import json
+import re
+import unicodedata
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from campaigns.content import Content, ContentError, parse_content
+from campaigns.device_rule import ALL, DeviceRule, read_rule
+from pushplatform.api.fields import Fields, refuse
+from pushplatform.api.problems import FieldError, invalid
+from pushplatform.webpush.request import MAX_TTL, URGENCIES
+
+MAX_RECIPIENTS: Final = 1_000
+MAX_EXTERNAL_ID: Final = 255
+"""Characters."""
+MAX_PARAMS: Final = 8_192
+"""Characters of one recipient's params as JSON; a push carries less than 4,000 octets."""
+DEFAULT_TTL: Final = 86_400
+"""Seconds."""
+
+_LATER: Final = {
+    "audience": "Name the recipients one by one in recipients; an audience of segments is sent as a campaign.",
+    "campaign": "Send the texts in content.",
+}
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
+
+
+@dataclass(frozen=True, slots=True)
+class RecipientRequest:
+    """One recipient as asked for: by `external_id` (NFC) or by `device_id`, the other is None."""
+
+    no: int
+    external_id: str | None
+    device_id: str | None
+    params: dict[str, Any]
+    params_json: str
+    rule: DeviceRule
+    """Its own, else the request's."""
+    own_rule_json: str | None
+    """As given; None where it follows the request's."""
+
+    @property
+    def params_fit(self) -> bool:
+        return len(self.params_json) <= MAX_PARAMS
+
+
+@dataclass(frozen=True, slots=True)
+class SendRequest:
+    """`ttl` and `expires_at`: at most one is given; `send_at` None is now."""
+
+    recipients: tuple[RecipientRequest, ...]
+    purpose: str
+    content: Content
+    content_json: dict[str, Any]
+    devices: Any
+    ttl: int | None
+    expires_at: datetime | None
+    urgency: str
+    collapse_key: str | None
+    send_at: datetime | None
+    correlation_id: str | None
+
+
+def parse_send_request(body: Any) -> SendRequest:
+    """The checked request; raises Problem 422 naming everything that is wrong."""
+    errors: list[FieldError] = []
+    fields = Fields(body, errors)
+    refuse(errors)
+    for name, instead in _LATER.items():
+        if fields.any(name) is not None:
+            fields.wrong(name, "not_supported", f"{name} is not offered here yet. {instead}")
+    rule = read_rule(fields) or ALL
+    recipients = _recipients(fields, rule)
+    purpose = fields.text("purpose", required=True, most=64) or ""
+    content = _content(fields)
+    ttl, expires_at = fields.integer("ttl", 0, MAX_TTL), fields.time("expires_at")
+    if ttl is not None and expires_at is not None:
+        fields.wrong("expires_at", "invalid_value", "Give ttl or expires_at, not both.")
+    request = SendRequest(
+        recipients=recipients,
+        purpose=purpose,
+        content=content,  # type: ignore[arg-type]  # None only with an error, and then refused below
+        content_json=fields.any("content"),
+        devices=fields.any("devices") or "all",
+        ttl=ttl,
+        expires_at=expires_at,
+        urgency=fields.choice("urgency", URGENCIES, "normal"),
+        collapse_key=fields.text("collapse_key"),
+        send_at=fields.time("send_at"),
+        correlation_id=fields.text("correlation_id"),
+    )
+    fields.refuse_unknown()
+    refuse(errors)
+    return request
+
+
+def _content(fields: Fields) -> Content | None:
+    raw = fields.any("content", required=True)
+    if raw is None:
+        return None
+    try:
+        return parse_content(raw)
+    except ContentError as error:
+        fields.errors.extend(FieldError(f"/content{at}", code, detail) for at, code, detail in error.errors)
+        return None
+
+
+def _recipients(fields: Fields, rule: DeviceRule) -> tuple[RecipientRequest, ...]:
+    raw = fields.any("recipients", required=True)
+    if raw is None:
+        return ()
+    if not isinstance(raw, list) or not raw:
+        fields.wrong("recipients", "invalid_type", "recipients must be a list of 1 to 1,000 objects.")
+        return ()
+    if len(raw) > MAX_RECIPIENTS:
+        detail = f"recipients has {len(raw):,} entries; at most {MAX_RECIPIENTS:,} are taken in one request."
+        raise invalid([("/recipients", "too_many_recipients", detail)])
+    return tuple(_recipient(Fields(one, fields.errors, "recipients", no), no, rule) for no, one in enumerate(raw))
+
+
+def _recipient(fields: Fields, no: int, rule: DeviceRule) -> RecipientRequest:
+    external_id, device_id = fields.any("external_id"), fields.any("device_id")
+    if (external_id is None) == (device_id is None):
+        fields.wrong("", "invalid_value", "A recipient has an external_id or a device_id, one of them.")
+    elif external_id is not None:
+        external_id = _external_id(fields, external_id)
+    elif not isinstance(device_id, str):
+        fields.wrong("device_id", "invalid_type", "device_id must be a text.")
+    params = fields.any("params")
+    if params is not None and not isinstance(params, dict):
+        fields.wrong("params", "invalid_type", "params must be an object.")
+        params = None
+    own = read_rule(fields)
+    own_raw = fields.any("devices")
+    fields.refuse_unknown()
+    text = json.dumps(params, ensure_ascii=False) if params else "{}"
+    own_json = None if own_raw is None else json.dumps(own_raw, ensure_ascii=False)
+    return RecipientRequest(no, external_id, device_id, params or {}, text, own or rule, own_json)
+
+
+def _external_id(fields: Fields, value: Any) -> str | None:
+    if not isinstance(value, str):
+        fields.wrong("external_id", "invalid_type", "external_id must be a text; write a number as one.")
+        return None
+    value = unicodedata.normalize("NFC", value)
+    if not 1 <= len(value) <= MAX_EXTERNAL_ID:
+        detail = f"external_id must have 1 to {MAX_EXTERNAL_ID} characters; it has {len(value)}."
+        fields.wrong("external_id", "out_of_range", detail)
+    elif _CONTROL.search(value):
+        fields.wrong("external_id", "invalid_text", "external_id must not have control characters.")
+    return value
