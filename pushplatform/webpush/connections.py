@@ -17,8 +17,8 @@ from pushplatform.webpush.request import Endpoint, PushRequest, is_loopback_name
 MAX_ANSWER_BODY: Final = 4096
 """Octets kept of an answer; what follows is not read."""
 
-CONNECTIONS_PER_ORIGIN: Final = 8
-"""Enough for a service without HTTP/2; with it the first connection alone carries about a hundred requests."""
+CONNECTIONS_PER_ORIGIN: Final = 16
+"""One request each without HTTP/2; with it the first connection alone carries about a hundred."""
 
 _PROXY_ERROR: Final = 97
 _ERRORS: Final[Mapping[int, str]] = {
@@ -114,6 +114,10 @@ class Exchange:
             return Answer(status, HeaderLines(lines), self._body, None, seconds)
         return Answer(0, {}, b"", self._error(code), seconds)
 
+    def over_http2(self) -> bool:
+        """Whether the answer came over HTTP/2."""
+        return bool(self._lines) and self._lines[0].startswith(b"HTTP/2")
+
     def reset(self) -> None:
         """Forget the last request, so that the handle can be used again."""
         self.ticket = None
@@ -125,7 +129,8 @@ class Exchange:
         if self._address_refused:
             return "address_refused"
         if code == pycurl.E_OPERATION_TIMEDOUT:
-            written = self.handle.getinfo(pycurl.PRETRANSFER_TIME) > 0
+            # Not PRETRANSFER_TIME: libcurl fills it in for transfers that never got a connection, too.
+            written = self.handle.getinfo(pycurl.REQUEST_SIZE) > 0
             return "timeout_after_write" if written else "timeout_before_write"
         if self.handle.getinfo(pycurl.HTTP_CONNECTCODE) >= 300:
             return "proxy_failed"
@@ -163,6 +168,7 @@ class Origin:
         self.active = 0
         self.waiting: deque[tuple[PushRequest, object]] = deque()
         self.answered_at = 0.0
+        self.multiplexed: bool | None = None
         self._made_of = endpoint, settings, on_socket, on_timer
         self._settings = settings
         self._base = settings.routed.get(endpoint.host)
@@ -181,6 +187,13 @@ class Origin:
     def successor(self) -> "Origin":
         """The same push service with new connections."""
         return Origin(*self._made_of)
+
+    def has_room(self, window: int) -> bool:
+        """Whether one more request can start: `window` with HTTP/2, one a connection else and until that is known.
+
+        What libcurl cannot start at once waits inside it, and its time to connect runs out there.
+        """
+        return self.active < (window if self.multiplexed else min(window, CONNECTIONS_PER_ORIGIN))
 
     def start(self, request: PushRequest, ticket: object) -> bool:
         """Put the request under way; False when the proxy would have to call a machine's own name for it."""
@@ -224,6 +237,7 @@ class Origin:
         handle, settings = exchange.handle, self._settings
         handle.setopt(pycurl.NOSIGNAL, 1)
         handle.setopt(pycurl.POST, 1)
+        handle.setopt(pycurl.USERAGENT, "pushplatform")
         handle.setopt(pycurl.FOLLOWLOCATION, 0)
         handle.setopt(pycurl.PROTOCOLS, pycurl.PROTO_HTTPS if self._tls else pycurl.PROTO_HTTP)
         handle.setopt(pycurl.CONNECTTIMEOUT_MS, settings.connect_timeout)

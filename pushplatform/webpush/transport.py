@@ -5,7 +5,6 @@ are values; endpoints never appear in an exception.
 """
 
 import selectors
-from collections import deque
 from collections.abc import Mapping
 from time import monotonic
 from typing import Any, Final
@@ -19,6 +18,10 @@ from pushplatform.webpush.request import Endpoint, PushRequest
 MAX_IDLE_ORIGINS: Final = 256
 """With more push services than this, the connections of idle ones are closed."""
 
+UNREACHABLE: Final = frozenset(
+    {"dns_failed", "connect_failed", "tls", "proxy_failed", "timeout_before_write", "timeout_after_write"}
+)
+"""Errors that say more about the push service than about the request."""
 
 GATHERED: Final = 32
 TURN_EVERY: Final = 0.005
@@ -43,7 +46,7 @@ class Transport:
         ca_file: str | None = None,
         max_in_flight: int = 250,
     ) -> None:
-        """Times in seconds. `max_in_flight`: requests under way per push service; more wait, and their time with them.
+        """Times in seconds. `max_in_flight`: requests under way per push service with HTTP/2; further ones wait.
 
         `allow_loopback`: names of this machine may be called; every other name must lead to a public address.
         `routed`: for tests, host → base URL that gets its requests. `proxy`: URL of an outbound proxy, which then has
@@ -73,7 +76,7 @@ class Transport:
         origin = self._origins.get(request.endpoint.origin) or self._open(request.endpoint)
         self._in_flight += 1
         self._gathered += 1
-        if origin.active < self._window:
+        if origin.has_room(self._window):
             self._start(origin, request, ticket)
         else:
             origin.waiting.append((request, ticket))
@@ -143,8 +146,12 @@ class Transport:
         answers.append((exchange.ticket, answer))
         if answer.status:
             origin.answered_at = monotonic()
-        elif answer.error == "timeout_after_write" and origin.answered_at < exchange.started_at:
-            self._retire(origin)
+            if origin.multiplexed is None:
+                origin.multiplexed = exchange.over_http2()
+        elif answer.error in UNREACHABLE and origin.answered_at < exchange.started_at:
+            self._give_up_waiting(origin)
+            if answer.error == "timeout_after_write":
+                self._retire(origin)
         origin.give_back(exchange)
 
     def _start(self, origin: Origin, request: PushRequest, ticket: object) -> None:
@@ -156,8 +163,14 @@ class Transport:
             self._unsent.append((ticket, Answer(0, {}, b"", error, 0.0)))
 
     def _refill(self, origin: Origin) -> None:
-        while origin.waiting and origin.active < self._window:
+        while origin.waiting and origin.has_room(self._window):
             self._start(origin, *origin.waiting.popleft())
+
+    def _give_up_waiting(self, origin: Origin) -> None:
+        """While a push service is out of reach, what waits for it comes back unsent, instead of a timeout each."""
+        while origin.waiting:
+            _, ticket = origin.waiting.popleft()
+            self._unsent.append((ticket, Answer(0, {}, b"", "out_of_reach", 0.0)))
 
     def _open(self, endpoint: Endpoint) -> Origin:
         if len(self._origins) >= MAX_IDLE_ORIGINS:
@@ -171,10 +184,8 @@ class Transport:
         """Nothing came back on these connections for a whole timeout: what follows gets new ones."""
         for key, current in list(self._origins.items()):
             if current is origin:
-                fresh = self._origins[key] = origin.successor()
-                fresh.waiting, origin.waiting = origin.waiting, deque()
+                self._origins[key] = origin.successor()
                 self._retired.add(origin)
-                self._refill(fresh)
 
     def _close(self, origin: Origin) -> None:
         origin.close()

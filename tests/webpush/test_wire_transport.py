@@ -1,0 +1,432 @@
+"""The transport against real push services on this machine."""
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from pushplatform.webpush.outcome import Answer
+from pushplatform.webpush.request import Endpoint, PushRequest, PushService, build_request, parse_endpoint
+from pushplatform.webpush.transport import Transport
+
+from .conftest import Certificate, PushServer
+
+StartServer = Callable[..., PushServer]
+
+
+@pytest.fixture
+def transport(certificate: Certificate) -> Iterator[Callable[..., Transport]]:
+    """Make a transport that trusts the tests' certificate and is impatient; closed at the end."""
+    made: list[Transport] = []
+
+    def make(**options: Any) -> Transport:
+        settings = {"allow_loopback": True, "connect_timeout": 5.0, "answer_timeout": 5.0, "ca_file": certificate.file}
+        made.append(Transport(**(settings | options)))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.close()
+
+
+def request_to(url: str, body: bytes = b"encrypted") -> PushRequest:
+    endpoint = parse_endpoint(url, allow_loopback=True)
+    return build_request(endpoint, body, authorization="vapid t=a, k=b", ttl=60, urgency="high", topic="abcd")
+
+
+def all_answers(transport: Transport) -> list[tuple[Any, Answer]]:
+    answers: list[tuple[Any, Answer]] = []
+    while transport.in_flight:
+        answers += transport.poll(10)
+    return answers
+
+
+def answer_of(transport: Transport, url: str) -> Answer:
+    ticket = object()
+    transport.submit(request_to(url), ticket)
+    [(returned, answer)] = all_answers(transport)
+    assert returned is ticket
+    return answer
+
+
+def test_the_request_arrives_as_it_was_built(push_server: StartServer, transport: Callable[..., Transport]) -> None:
+    server = push_server()
+
+    answer = answer_of(transport(), f"{server.base}/201/abc?token=x%2fy")
+
+    assert (answer.status, answer.error, answer.body) == (201, None, b"")
+    assert answer.seconds > 0
+    [received] = server.received
+    assert received.path == "/201/abc?token=x%2fy"
+    assert received.body == b"encrypted"
+    sent = {"ttl": "60", "urgency": "high", "topic": "abcd", "authorization": "vapid t=a, k=b"}
+    sent |= {"content-encoding": "aes128gcm", "content-type": "application/octet-stream", "content-length": "9"}
+    assert sent.items() <= received.headers.items()
+
+
+def test_it_arrives_over_tls_too(
+    push_server: StartServer, transport: Callable[..., Transport], certificate: Certificate
+) -> None:
+    server = push_server(certificate)
+
+    assert answer_of(transport(), f"{server.base}/201").status == 201
+    assert len(server.received) == 1
+
+
+@pytest.mark.parametrize("status", [202, 400, 401, 403, 404, 410, 413, 500, 503])
+def test_a_status_and_its_body_are_handed_on(
+    push_server: StartServer, transport: Callable[..., Transport], status: int
+) -> None:
+    answer = answer_of(transport(), f"{push_server().base}/{status}/x")
+
+    assert (answer.status, answer.error) == (status, None)
+    assert answer.body == (b"" if status == 202 else f"body of {status}".encode())
+
+
+def test_headers_are_found_by_lower_case_name(push_server: StartServer, transport: Callable[..., Transport]) -> None:
+    answer = answer_of(transport(), f"{push_server().base}/throttled")
+
+    assert answer.status == 429
+    assert answer.headers["retry-after"] == "17"
+    assert answer.headers.get("location") is None
+    assert "content-length" in set(answer.headers)
+    assert len(answer.headers) == len(set(answer.headers))
+
+
+def test_an_interim_answer_is_not_the_answer(push_server: StartServer, transport: Callable[..., Transport]) -> None:
+    answer = answer_of(transport(), f"{push_server().base}/early")
+
+    assert answer.status == 201
+    assert answer.headers["location"] == "/m/1"
+    assert "link" not in answer.headers
+
+
+def test_a_redirect_is_not_followed(push_server: StartServer, transport: Callable[..., Transport]) -> None:
+    server = push_server()
+
+    answer = answer_of(transport(), f"{server.base}/moved")
+
+    assert answer.status == 307
+    assert [received.path for received in server.received] == ["/moved"]
+
+
+@pytest.mark.parametrize(("kind", "status"), [("huge", 400), ("endless", 201)])
+def test_of_a_huge_body_4_kb_are_read_and_the_status_stands(
+    push_server: StartServer, transport: Callable[..., Transport], kind: str, status: int
+) -> None:
+    answer = answer_of(transport(), f"{push_server().base}/{kind}")
+
+    assert (answer.status, answer.error) == (status, None)
+    assert answer.body == b"x" * 4096
+
+
+def test_a_body_that_gets_stuck_does_not_undo_the_status(
+    push_server: StartServer, transport: Callable[..., Transport]
+) -> None:
+    answer = answer_of(transport(connect_timeout=0.2, answer_timeout=0.2), f"{push_server().base}/stuck")
+
+    assert (answer.status, answer.body) == (410, b"half")
+
+
+def test_no_answer_in_time_is_a_timeout_after_the_write(
+    push_server: StartServer, transport: Callable[..., Transport]
+) -> None:
+    server = push_server()
+
+    answer = answer_of(transport(connect_timeout=0.2, answer_timeout=0.2), f"{server.base}/hang")
+
+    assert (answer.status, answer.error) == (0, "timeout_after_write")
+    assert answer.seconds >= 0.4
+    assert len(server.received) == 1
+
+
+def test_a_handshake_that_never_ends_is_a_timeout_before_the_write(
+    silent_port: int, transport: Callable[..., Transport]
+) -> None:
+    answer = answer_of(transport(connect_timeout=0.3), f"https://localhost:{silent_port}/201")
+
+    assert (answer.status, answer.error) == (0, "timeout_before_write")
+
+
+def test_what_waits_behind_requests_that_hang_comes_back_unsent(
+    push_server: StartServer, transport: Callable[..., Transport]
+) -> None:
+    server = push_server()
+    sender = transport(connect_timeout=0.3, answer_timeout=0.3)
+    for number in range(40):
+        sender.submit(request_to(f"{server.base}/hang/{number}"), number)
+
+    errors = [answer.error for _, answer in all_answers(sender)]
+
+    assert errors.count("timeout_after_write") == len(server.received) == 16
+    assert errors.count("out_of_reach") == 24
+
+
+@pytest.mark.parametrize(("kind", "error"), [("reset", "reset"), ("close", "reset"), ("garbage", "protocol")])
+def test_a_broken_answer_is_an_error_and_the_next_request_is_fine(
+    push_server: StartServer, transport: Callable[..., Transport], kind: str, error: str
+) -> None:
+    server, sender = push_server(), transport()
+
+    assert answer_of(sender, f"{server.base}/{kind}") == Answer(0, {}, b"", error, pytest.approx(0, abs=5))
+    assert answer_of(sender, f"{server.base}/201").status == 201
+
+
+def test_a_port_where_nobody_listens_is_a_failed_connection(transport: Callable[..., Transport]) -> None:
+    assert answer_of(transport(), "http://localhost:1/x").error == "connect_failed"
+
+
+def test_a_name_that_does_not_resolve_is_a_failed_lookup(transport: Callable[..., Transport]) -> None:
+    endpoint = Endpoint("https://nowhere.invalid/x", "https://nowhere.invalid", "nowhere.invalid", PushService.OTHER)
+    sender = transport(connect_timeout=3.0)
+    sender.submit(PushRequest(endpoint, (), b""), 1)
+
+    [(_, answer)] = all_answers(sender)
+
+    assert answer.error in ("dns_failed", "timeout_before_write")
+
+
+def test_a_certificate_nobody_vouches_for_is_refused(
+    push_server: StartServer, transport: Callable[..., Transport], certificate: Certificate
+) -> None:
+    server = push_server(certificate)
+
+    assert answer_of(transport(ca_file=None), f"{server.base}/201").error == "tls"
+    assert server.received == []
+
+
+def test_a_certificate_of_another_name_is_refused(
+    push_server: StartServer, transport: Callable[..., Transport], certify: Callable[..., Certificate]
+) -> None:
+    other = certify("push.example")
+    server = push_server(other)
+
+    assert answer_of(transport(ca_file=other.file), f"{server.base}/201").error == "tls"
+    assert server.received == []
+
+
+@pytest.mark.parametrize("host", ["10.1.2.3", "169.254.169.254", "[fd00::1]", "[::ffff:192.168.0.1]", "100.64.0.1"])
+@pytest.mark.parametrize("allow_loopback", [True, False])
+def test_a_private_address_is_refused_before_anything_is_sent(
+    transport: Callable[..., Transport], host: str, allow_loopback: bool
+) -> None:
+    endpoint = Endpoint(f"https://{host}/x", f"https://{host}", host.strip("[]"), PushService.OTHER)
+    sender = transport(allow_loopback=allow_loopback)
+    sender.submit(PushRequest(endpoint, (), b"secret"), 1)
+
+    assert [answer.error for _, answer in all_answers(sender)] == ["address_refused"]
+
+
+def test_a_name_that_leads_to_this_machine_is_refused_unless_allowed(
+    push_server: StartServer, transport: Callable[..., Transport]
+) -> None:
+    server = push_server()
+
+    assert answer_of(transport(allow_loopback=False), f"{server.base}/201").error == "address_refused"
+    assert server.connections == 0
+
+
+def test_a_route_takes_the_place_of_the_host_and_the_host_is_still_named(
+    push_server: StartServer, transport: Callable[..., Transport]
+) -> None:
+    server = push_server()
+    sender = transport(allow_loopback=False, routed={"jmt17.google.com": server.base})
+    endpoint = parse_endpoint("https://jmt17.google.com/201/send?x=1")
+    sender.submit(build_request(endpoint, b"b", authorization="a", ttl=1, urgency="low", topic=None), "ticket")
+
+    [(ticket, answer)] = all_answers(sender)
+
+    assert (ticket, answer.status) == ("ticket", 201)
+    [received] = server.received
+    assert received.path == "/201/send?x=1"
+    assert received.headers["host"] == "jmt17.google.com"
+
+
+def test_the_environments_proxy_is_not_used(
+    push_server: StartServer, transport: Callable[..., Transport], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("http_proxy", "https_proxy", "all_proxy", "ALL_PROXY", "HTTPS_PROXY"):
+        monkeypatch.setenv(name, "http://localhost:1")
+
+    assert answer_of(transport(), f"{push_server().base}/201").status == 201
+
+
+def test_an_origin_that_hangs_holds_up_no_other(push_server: StartServer, transport: Callable[..., Transport]) -> None:
+    hanging, well = push_server(), push_server()
+    sender = transport(connect_timeout=1.0, answer_timeout=1.0, max_in_flight=20)
+    for number in range(100):
+        sender.submit(request_to(f"{hanging.base}/hang"), ("hanging", number))
+        sender.submit(request_to(f"{well.base}/201"), ("well", number))
+    answers: list[tuple[Any, Answer]] = []
+    while len(answers) < 100:
+        answers += sender.poll(10)
+
+    assert {name for (name, _), _ in answers} == {"well"}
+    assert {answer.status for _, answer in answers} == {201}
+    assert sender.in_flight == 100
+
+
+def test_no_more_than_the_window_is_under_way_at_once(
+    push_server: StartServer, transport: Callable[..., Transport]
+) -> None:
+    server, sender = push_server(), transport(max_in_flight=3)
+    for number in range(60):
+        sender.submit(request_to(f"{server.base}/201"), number)
+
+    assert sender.in_flight == 60
+    assert sorted(ticket for ticket, _ in all_answers(sender)) == list(range(60))
+    assert server.busiest <= 3
+    assert sender.in_flight == 0
+
+
+def test_connections_are_few_and_kept_between_batches(
+    push_server: StartServer, transport: Callable[..., Transport], certificate: Certificate
+) -> None:
+    server, sender = push_server(certificate), transport()
+    for _ in range(3):
+        for number in range(50):
+            sender.submit(request_to(f"{server.base}/201"), number)
+        assert {answer.status for _, answer in all_answers(sender)} == {201}
+
+    assert server.connections <= 16
+
+
+def test_bodies_and_tickets_stay_together(push_server: StartServer, transport: Callable[..., Transport]) -> None:
+    server, sender = push_server(), transport()
+    kinds = ["201", "404", "410", "503"]
+    for number in range(200):
+        sender.submit(request_to(f"{server.base}/{kinds[number % 4]}/{number}", f"body {number}".encode()), number)
+
+    answers = dict(all_answers(sender))
+
+    assert {number: answer.status for number, answer in answers.items()} == {
+        number: int(kinds[number % 4]) for number in range(200)
+    }
+    assert {received.path.rpartition("/")[2]: received.body for received in server.received} == {
+        str(number): f"body {number}".encode() for number in range(200)
+    }
+
+
+def test_polling_while_submitting_lets_answers_come_in(
+    push_server: StartServer, transport: Callable[..., Transport]
+) -> None:
+    server, sender = push_server(), transport()
+    early = 0
+    for number in range(500):
+        sender.submit(request_to(f"{server.base}/201"), number)
+        early += len(sender.poll(0 if sender.in_flight < 50 else 5))
+
+    assert early >= 450
+    assert early + len(all_answers(sender)) == 500
+
+
+def test_polling_with_nothing_under_way_returns_at_once(transport: Callable[..., Transport]) -> None:
+    sender = transport()
+
+    assert sender.poll(60) == []
+    assert sender.in_flight == 0
+
+
+def test_an_endpoint_libcurl_cannot_read_is_an_answer_and_not_an_exception(transport: Callable[..., Transport]) -> None:
+    sender = transport()
+    for url in ("https://localhost/ä", "https://local host/", "gopher://localhost/", ""):
+        endpoint = Endpoint(url, "https://localhost", "localhost", PushService.LOCAL)
+        sender.submit(PushRequest(endpoint, (), b""), url)
+
+    answers = all_answers(sender)
+
+    assert len(answers) == 4
+    assert {answer.status for _, answer in answers} == {0}
+    assert {answer.error for _, answer in answers} <= {"failed", "protocol"}
+
+
+def test_closing_breaks_off_what_is_under_way(push_server: StartServer, transport: Callable[..., Transport]) -> None:
+    server, sender = push_server(), transport(max_in_flight=5)
+    for number in range(20):
+        sender.submit(request_to(f"{server.base}/hang"), number)
+    sender.poll(0.1)
+
+    sender.close()
+
+    assert sender.in_flight == 0
+
+
+def test_a_service_that_is_out_of_reach_costs_one_timeout_and_not_one_each(
+    silent_port: int, transport: Callable[..., Transport]
+) -> None:
+    sender = transport(connect_timeout=0.3)
+    for number in range(100):
+        sender.submit(request_to(f"https://localhost:{silent_port}/201"), number)
+
+    errors = [answer.error for _, answer in all_answers(sender)]
+
+    assert len(errors) == 100
+    assert errors.count("timeout_before_write") == 16
+    assert errors.count("out_of_reach") == 84
+
+
+def test_over_http2_hundreds_share_a_few_connections(http2_server: str, transport: Callable[..., Transport]) -> None:
+    sender = transport(max_in_flight=200)
+    before = int(answer_of(sender, f"{http2_server}/201").headers["x-sessions"])
+    for number in range(2000):
+        sender.submit(request_to(f"{http2_server}/201/{number}"), number)
+
+    answers = all_answers(sender)
+
+    assert sorted(ticket for ticket, _ in answers) == list(range(2000))
+    assert {answer.status for _, answer in answers} == {201}
+    assert max(int(answer.headers["x-sessions"]) for _, answer in answers) <= before + 3
+    assert 60 < max(int(answer.headers["x-busiest"]) for _, answer in answers) <= 200
+
+
+def test_over_http2_a_stream_that_hangs_or_breaks_leaves_the_others_alone(
+    http2_server: str, transport: Callable[..., Transport]
+) -> None:
+    sender = transport(connect_timeout=0.5, answer_timeout=0.5)
+    kinds = ["hang", "rst", "201", "huge"]
+    for number in range(40):
+        sender.submit(request_to(f"{http2_server}/{kinds[number % 4]}"), kinds[number % 4])
+
+    answers = {(kind, answer.status, answer.error) for kind, answer in all_answers(sender)}
+
+    assert answers == {
+        ("hang", 0, "timeout_after_write"),
+        ("rst", 0, "reset"),
+        ("201", 201, None),
+        ("huge", 413, None),
+    }
+
+
+def test_over_http2_a_service_that_says_goodbye_loses_nothing(
+    http2_server: str, transport: Callable[..., Transport]
+) -> None:
+    sender = transport()
+    for number in range(200):
+        sender.submit(request_to(f"{http2_server}/{'goaway' if number % 50 == 20 else '201'}"), number)
+
+    assert [answer.status or answer.error for _, answer in all_answers(sender)] == [201] * 200
+
+
+def test_a_connection_that_has_gone_deaf_is_not_used_again(
+    http2_server: str, transport: Callable[..., Transport]
+) -> None:
+    sender = transport(connect_timeout=0.3, answer_timeout=0.3)
+    assert answer_of(sender, f"{http2_server}/201").status == 201
+
+    assert answer_of(sender, f"{http2_server}/deaf").error == "timeout_after_write"
+    assert answer_of(sender, f"{http2_server}/201").status == 201
+
+
+def test_importing_the_wire_loads_neither_django_nor_celery() -> None:
+    modules = "address connections encryption keys outcome request transport vapid".split()
+    code = (
+        "import sys\n"
+        + "".join(f"import pushplatform.webpush.{name}\n" for name in modules)
+        + "print(sorted({name.partition('.')[0] for name in sys.modules} & {'django', 'celery', 'kombu', 'psycopg'}))"
+    )
+
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert ran.stdout.strip() == "[]"
