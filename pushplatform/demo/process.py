@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,6 +34,8 @@ class Account:
 class Child:
     """One program of ours with its log, started again with the same words as often as wanted."""
 
+    Ready = Callable[["Child"], bool]
+
     def __init__(
         self,
         name: str,
@@ -46,8 +48,12 @@ class Child:
         death_signal: signal.Signals = signal.SIGKILL,
         stop_signal: signal.Signals = signal.SIGTERM,
         stdout: int | None = None,
+        ready: Ready | None = None,
     ):
-        """`death_signal` is what the kernel sends when the parent is gone; `stdout` is a descriptor beside the log."""
+        """`death_signal` is what the kernel sends when the parent is gone; `stdout` is a descriptor beside the log.
+
+        `ready` tells whether it does its work already; None: as soon as it runs.
+        """
         self.name = name
         self.command = list(command)
         self.log = log
@@ -57,6 +63,7 @@ class Child:
         self.death_signal = death_signal
         self.stop_signal = stop_signal
         self.stdout = stdout
+        self.ready = ready
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -96,8 +103,11 @@ class Child:
         how = (
             f"was ended by {signal.Signals(-code).name}" if code is not None and code < 0 else f"ended with code {code}"
         )
+        return f"{self.name} {how}. " + self.end_of_log(lines)
+
+    def end_of_log(self, lines: int = 15) -> str:
         end = "\n".join(f"    {line}" for line in self.tail(lines)) or "    (it wrote nothing)"
-        return f"{self.name} {how}. The end of {self.log}:\n{end}"
+        return f"The end of {self.log}:\n{end}"
 
     def tail(self, lines: int = 15) -> list[str]:
         """The last lines of its log, at most 16 kB of them."""
@@ -134,6 +144,21 @@ class Child:
         except subprocess.TimeoutExpired:
             return False
         return True
+
+
+def wait_until_ready(children: Iterable[Child], seconds: float = 30.0) -> None:
+    """Returns when all are ready. Raises Died when one ends or is not ready after `seconds`."""
+    deadline = time.monotonic() + seconds
+    waiting = list(children)
+    while waiting:
+        for child in list(waiting):
+            child.check()
+            if child.ready is None or child.ready(child):
+                waiting.remove(child)
+            elif time.monotonic() > deadline:
+                raise Died(f"{child.name} was not ready after {seconds:.0f} s. " + child.end_of_log())
+        if waiting:
+            time.sleep(0.02)
 
 
 def stop_all(children: Iterable[Child], seconds: float) -> bool:

@@ -1,0 +1,101 @@
+"""How each part of the platform is started: its command line and how to see that it is ready."""
+
+from __future__ import annotations
+
+import http.client
+import signal
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from pushplatform.demo.process import Child
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+HOST = "127.0.0.1"
+
+
+def answers(port: int, path: str = "/") -> bool:
+    """Whether GET `path` on this machine's `port` answers 200."""
+    connection = http.client.HTTPConnection(HOST, port, timeout=5)
+    try:
+        connection.request("GET", path, headers={"Host": f"localhost:{port}"})
+        return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+class Programs:
+    """Makes the platform's processes for one environment; logs and marks of readiness lie in `folder`."""
+
+    def __init__(self, env: Mapping[str, str], folder: Path):
+        self.env = {**env, "PYTHONUNBUFFERED": "1"}
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def web(self, port: int) -> Child:
+        return self._child(
+            "web",
+            *("uvicorn", "pushplatform.asgi:application", "--host", HOST, "--port", str(port)),
+            *("--no-access-log", "--timeout-graceful-shutdown", "1"),
+            ready=lambda child: answers(port, "/admin/login/"),
+        )
+
+    def worker(self, name: str, queues: str, processes: int) -> Child:
+        """A Celery worker for `queues` (names with commas between)."""
+        mark = self.folder / f"{name}.ready"
+        return self._child(
+            name,
+            *("pushplatform.demo.worker", str(mark), "--queues", queues, "--concurrency", str(processes)),
+            *("--hostname", f"{name}@%h", "--loglevel", "INFO"),
+            ready=lambda child: mark.exists() and mark.read_text() == str(child.pid),
+        )
+
+    def beat(self) -> Child:
+        schedule = self.folder / "beat-schedule"
+        return self._child(
+            "beat",
+            *("celery", "--app", "pushplatform", "beat", "--schedule", str(schedule), "--pidfile", ""),
+            *("--loglevel", "INFO"),
+        )
+
+    def localpush(self, port: int, state: Path) -> Child:
+        return self._child(
+            "localpush",
+            *("pushplatform.localpush", "--host", HOST, "--port", str(port), "--state-dir", str(state)),
+            ready=lambda child: answers(port, "/health"),
+            death_signal=signal.SIGTERM,
+        )
+
+    def shop(self, port: int, platform: str, site: str, identity_secret: str) -> Child:
+        return self._child(
+            "shop",
+            *("pushplatform.demo.shop", "--port", str(port), "--platform", platform, "--site", site),
+            env={"IDENTITY_SECRET": identity_secret},
+            ready=lambda child: answers(port),
+        )
+
+    def module(self, name: str, *words: str, stdout: int | None = None) -> Child:
+        """Any other module of ours."""
+        return self._child(name, *words, stdout=stdout)
+
+    def _child(
+        self,
+        name: str,
+        *words: str,
+        env: Mapping[str, str] | None = None,
+        ready: Child.Ready | None = None,
+        death_signal: signal.Signals = signal.SIGKILL,
+        stdout: int | None = None,
+    ) -> Child:
+        return Child(
+            name,
+            [sys.executable, "-m", *words],
+            log=self.folder / f"{name}.log",
+            env={**self.env, **(env or {})},
+            cwd=ROOT,
+            ready=ready,
+            death_signal=death_signal,
+            stdout=stdout,
+        )

@@ -1,0 +1,34 @@
+"""A Celery worker that tells when it is ready and whose pool dies with it.
+
+`python -m pushplatform.demo.worker READY_FILE CELERY_ARGUMENT...`; READY_FILE gets the process id.
+"""
+
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+from celery.signals import worker_process_init, worker_ready
+
+from pushplatform.celery import app
+from pushplatform.demo.child import die_with_parent
+
+
+def main(ready_file: Path, arguments: list[str]) -> None:
+    worker = os.getpid()
+
+    @worker_ready.connect(weak=False)
+    def tell(**_: Any) -> None:
+        ready_file.write_text(str(worker))
+
+    @worker_process_init.connect(weak=False)
+    def follow(**_: Any) -> None:
+        # A pool process busy with a batch would send it to its end after a kill of the worker.
+        die_with_parent(signal.SIGKILL, worker)
+
+    app.worker_main(["worker", "--without-gossip", "--without-mingle", "--without-heartbeat", *arguments])
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2:])
