@@ -1,3 +1,6 @@
+from typing import Any
+
+from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator
 from django.db import models
 
@@ -58,6 +61,11 @@ class Wording(models.Model):
 
     def __str__(self) -> str:
         return f"{self.purpose} v{self.version} ({self.language})"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        if not self._state.adding:
+            raise ValidationError("A wording is never changed: people said yes to it as it is. Add a new version.")
+        super().save(*args, **kwargs)
 
 
 class ConsentRecord(models.Model):

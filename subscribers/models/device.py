@@ -42,7 +42,8 @@ class Device(models.Model):
 class Subscription(models.Model):
     """The current push subscription of a Device (Push API `PushSubscription`); the row goes when the device does.
 
-    The endpoint is a capability URL (RFC 8030 §8.3): whoever has it can send. Never in logs or pages.
+    The endpoint is a capability URL (RFC 8030 §8.3): whoever has it can send. Never in logs or pages. It and the keys
+    are emptied when the device is gone or unsubscribed; the hashes stay, by which the installation is known again.
     """
 
     device = models.OneToOneField(Device, models.CASCADE, primary_key=True, related_name="subscription")
@@ -53,6 +54,9 @@ class Subscription(models.Model):
     auth = models.BinaryField()
     secret_hash = models.BinaryField(help_text="SHA-256 of the device's secret.")
     page = models.TextField(blank=True, help_text="Path of the page where it subscribed.")
+    identity_issued_at = models.BigIntegerField(
+        null=True, help_text="Unix seconds of the newest identity taken: after logout it is not taken again."
+    )
 
     class Meta:
         db_table = "subscription"
