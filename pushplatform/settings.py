@@ -119,6 +119,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "pushplatform.sites.site_time.SiteTimeMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
@@ -162,6 +163,7 @@ CSRF_TRUSTED_ORIGINS = [BASE_URL]
 SECURE_REFERRER_POLICY = "same-origin"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1_100_000
 LOGIN_URL = reverse_lazy("admin:login")
+LOGIN_REDIRECT_URL = reverse_lazy("admin:index")
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["pushplatform.api.authentication.ApiKeyAuthentication"],
@@ -186,10 +188,33 @@ LOGGING = {
 UNFOLD = {
     "SITE_TITLE": "Push Platform",
     "SITE_HEADER": "Push Platform",
+    "SITE_SUBHEADER": "pushplatform.sites.admin.navigation.site_name",
+    "SITE_DROPDOWN": "pushplatform.sites.admin.navigation.site_chooser",
     "SITE_SYMBOL": "notifications_active",
     "SITE_URL": None,
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": "/static/admin-push/icon.svg"}],
+    "ENVIRONMENT": "pushplatform.sites.admin.navigation.environment_mark",
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,
+    "SIDEBAR": {"navigation": "pushplatform.sites.admin.navigation.sidebar"},
+    "STYLES": ["/static/admin-push/admin.css"],
+    "SCRIPTS": ["/static/admin-push/admin.js"],
+    "BORDER_RADIUS": "6px",
+    "COLORS": {
+        "primary": {
+            "50": "oklch(97% 0.014 268)",
+            "100": "oklch(94% 0.03 268)",
+            "200": "oklch(88% 0.06 268)",
+            "300": "oklch(80% 0.1 268)",
+            "400": "oklch(70% 0.15 268)",
+            "500": "oklch(60% 0.2 268)",
+            "600": "oklch(53% 0.22 268)",
+            "700": "oklch(47% 0.21 268)",
+            "800": "oklch(41% 0.17 268)",
+            "900": "oklch(36% 0.13 268)",
+            "950": "oklch(26% 0.09 268)",
+        },
+    },
 }
 
 DECLARED = env.declared

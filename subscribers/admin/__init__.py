@@ -1,0 +1,3 @@
+from subscribers.admin import attributes, devices, purposes, sites
+
+__all__ = ["attributes", "devices", "purposes", "sites"]
