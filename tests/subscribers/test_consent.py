@@ -13,7 +13,7 @@ from subscribers import allowance, consent, ledger, links, purposes
 from subscribers.consent import Line
 from subscribers.ledger import Decided
 from subscribers.models import ConsentRecord, Contact, Decision, Device, Purpose, Scope, Wording
-from tests.subscribers.conftest import new_contact, new_device, new_site, wording_of
+from tests.subscribers.people import new_contact, new_device, new_site, wording_of
 
 GRANTED, WITHDRAWN = Decision.GRANTED, Decision.WITHDRAWN
 START = datetime(2026, 3, 1, tzinfo=UTC)
@@ -85,7 +85,7 @@ class World:
     @property
     def now(self) -> datetime:
         self.step += 1
-        return self.start + timedelta(seconds=self.step // 2)  # every second act happens at the same instant
+        return self.start + timedelta(seconds=self.step // 3)  # three acts happen at the same instant
 
     def decide(self, scope, who, which, decision, version, ago):
         subjects = self.devices if scope == Scope.DEVICE else self.contacts
@@ -245,3 +245,18 @@ def test_a_yes_to_a_newer_wording_at_the_same_instant_counts(site, purpose, now)
         ledger.record([Decided(site.id, Scope.DEVICE, device.id, offers.id, GRANTED, "test", wording.id)], now)
     device.refresh_from_db()
     assert device.allowed == 1 << offers.bit
+
+
+@pytest.mark.parametrize("order", [1, -1])
+@pytest.mark.parametrize("at_once", [True, False])
+def test_at_a_tie_withdrawn_wins_in_the_database_too(site, purpose, now, order, at_once):
+    device, offers = new_device(site), purpose("offers")
+    wording = wording_of(offers).id
+    lines = [
+        Decided(site.id, Scope.DEVICE, device.id, offers.id, decision, "test", wording)
+        for decision in (GRANTED, WITHDRAWN)[::order]
+    ]
+    for part in [lines] if at_once else [[one] for one in lines]:
+        ledger.record(part, now)
+    assert ledger.state(Scope.DEVICE, device.id) == {"offers": "withdrawn"}
+    assert ConsentRecord.objects.filter(scope=Scope.DEVICE, subject_id=device.id).count() == 2
