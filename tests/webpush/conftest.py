@@ -1,7 +1,9 @@
 """Push services on this machine for the tests of the wire: real sockets, real TLS, every kind of misbehaviour."""
 
+import contextlib
 import shutil
 import socket
+import socketserver
 import ssl
 import struct
 import subprocess
@@ -75,6 +77,7 @@ class PushServer:
     """A push service on this machine; the first part of a path says how it answers."""
 
     base: str
+    port: int
     received: list[Received] = field(default_factory=list)
     connections: int = 0
     busy: int = 0
@@ -175,7 +178,9 @@ def push_server() -> Iterator[Callable[..., PushServer]]:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(certificate.file, certificate.key)
             server.socket = context.wrap_socket(server.socket, server_side=True)
-        service = PushServer(f"{'http' if certificate is None else 'https'}://localhost:{server.server_port}")
+        service = PushServer(
+            f"{'http' if certificate is None else 'https'}://localhost:{server.server_port}", server.server_port
+        )
         handler.service = service
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
         started.append((server, service))
@@ -184,6 +189,60 @@ def push_server() -> Iterator[Callable[..., PushServer]]:
     yield start
     for server, service in started:
         service.released.set()
+        server.shutdown()
+        server.server_close()
+
+
+@dataclass
+class Proxy:
+    """An outbound proxy on this machine and what it was asked to connect to."""
+
+    url: str
+    asked: list[str] = field(default_factory=list)
+
+
+class _ProxyHandler(socketserver.StreamRequestHandler):
+    proxy: Proxy
+    tunnels: dict[str, int]
+
+    def handle(self) -> None:
+        target = self.rfile.readline().split()[1].decode()
+        while self.rfile.readline().strip():
+            """The rest of the head does not matter here."""
+        self.proxy.asked.append(target)
+        if target not in self.tunnels:
+            self.wfile.write(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
+            return
+        self.wfile.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        with socket.create_connection(("127.0.0.1", self.tunnels[target])) as onward:
+            there = threading.Thread(target=_pump, args=(self.connection, onward), daemon=True)
+            there.start()
+            _pump(onward, self.connection)
+
+
+def _pump(source: socket.socket, sink: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while data := source.recv(65536):
+            sink.sendall(data)
+        sink.shutdown(socket.SHUT_WR)
+
+
+@pytest.fixture
+def connect_proxy() -> Iterator[Callable[..., Proxy]]:
+    """Start a proxy that tunnels the targets given, `host:port` → local port, and forbids every other."""
+    started: list[socketserver.ThreadingTCPServer] = []
+
+    def start(tunnels: dict[str, int]) -> Proxy:
+        handler = type("Handler", (_ProxyHandler,), {"tunnels": tunnels})
+        server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), handler)
+        server.daemon_threads = True
+        handler.proxy = Proxy(f"http://127.0.0.1:{server.server_address[1]}")
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        started.append(server)
+        return handler.proxy
+
+    yield start
+    for server in started:
         server.shutdown()
         server.server_close()
 

@@ -2,6 +2,7 @@
 
 import http_ece
 import pytest
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pywebpush import WebPusher
@@ -13,7 +14,7 @@ from pushplatform.webpush.encryption import (
     decrypt,
     encrypt,
 )
-from pushplatform.webpush.keys import InvalidKey, KeyPair, b64url, b64url_decode, new_private_key
+from pushplatform.webpush.keys import InvalidKey, KeyPair, b64url, b64url_decode, new_private_key, public_octets
 
 # RFC 8291 §5 and appendix A
 PLAINTEXT = b"When I grow up, I want to be a watermelon"
@@ -89,7 +90,28 @@ def test_one_octet_more_is_too_large() -> None:
     assert raised.value.size == 3994
 
 
-def test_padding_is_taken_off_and_trailing_zeros_of_the_text_stay() -> None:
+def _body_of_record(record: bytes) -> bytes:
+    """A body whose one record holds just these octets, delimiter and padding included."""
+    sender = new_private_key()
+    point = public_octets(sender.public_key())
+    key, nonce = http_ece.derive_key(
+        "encrypt", "aes128gcm", SALT, None, sender, BROWSER.public_key, AUTH, point, "P-256"
+    )
+    return SALT + (4096).to_bytes(4, "big") + b"\x41" + point + AESGCM(key).encrypt(nonce, record, None)
+
+
+def test_padding_is_taken_off() -> None:
+    body = _body_of_record(b"short\x02" + bytes(100))
+
+    assert decrypt(body, private_key=BROWSER, auth=AUTH) == b"short"
+
+
+def test_a_record_without_its_delimiter_is_refused() -> None:
+    with pytest.raises(DecryptionFailed, match="delimiter 2"):
+        decrypt(_body_of_record(b"short\x01"), private_key=BROWSER, auth=AUTH)
+
+
+def test_trailing_zeros_of_the_text_stay() -> None:
     body = encrypt(b"end\0\0", BROWSER.public_key, AUTH, salt=SALT, private_key=new_private_key())
 
     assert decrypt(body, private_key=BROWSER, auth=AUTH) == b"end\0\0"

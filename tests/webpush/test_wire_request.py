@@ -1,4 +1,5 @@
 import re
+from urllib.parse import urlsplit
 
 import pytest
 from hypothesis import given
@@ -153,13 +154,15 @@ def test_an_operator_can_allow_further_hosts() -> None:
 
 
 @given(st.text(max_size=60))
-def test_no_text_at_all_breaks_the_check(text: str) -> None:
+def test_no_text_breaks_the_check_and_other_parsers_see_the_same_host(text: str) -> None:
     for url in (text, f"https://{text}", f"https://fcm.googleapis.com{text}"):
         try:
             endpoint = parse_endpoint(url)
         except EndpointRefused:
             continue
-        assert endpoint.origin == "https://fcm.googleapis.com"
+        seen = urlsplit(url)
+        assert (seen.scheme, seen.hostname, seen.username) == ("https", endpoint.host, None)
+        assert endpoint.service is not PushService.LOCAL
 
 
 def test_an_endpoint_does_not_show_its_url_when_printed() -> None:

@@ -11,7 +11,7 @@ from pushplatform.webpush.outcome import Answer
 from pushplatform.webpush.request import Endpoint, PushRequest, PushService, build_request, parse_endpoint
 from pushplatform.webpush.transport import Transport
 
-from .conftest import Certificate, PushServer
+from .conftest import Certificate, Proxy, PushServer
 
 StartServer = Callable[..., PushServer]
 
@@ -116,10 +116,24 @@ def test_a_redirect_is_not_followed(push_server: StartServer, transport: Callabl
 def test_of_a_huge_body_4_kb_are_read_and_the_status_stands(
     push_server: StartServer, transport: Callable[..., Transport], kind: str, status: int
 ) -> None:
-    answer = answer_of(transport(), f"{push_server().base}/{kind}")
+    answer = answer_of(transport(answer_timeout=60.0), f"{push_server().base}/{kind}")
 
     assert (answer.status, answer.error) == (status, None)
     assert answer.body == b"x" * 4096
+    assert answer.seconds < 30, "broken off, not timed out"
+
+
+def test_an_answer_takes_nothing_over_from_the_one_before(
+    push_server: StartServer, transport: Callable[..., Transport]
+) -> None:
+    server, sender = push_server(), transport()
+    before = answer_of(sender, f"{server.base}/404")
+
+    answer = answer_of(sender, f"{server.base}/201")
+
+    assert (before.status, before.body) == (404, b"body of 404")
+    assert (answer.status, answer.body) == (201, b"")
+    assert server.connections == 1
 
 
 def test_a_body_that_gets_stuck_does_not_undo_the_status(
@@ -251,6 +265,36 @@ def test_the_environments_proxy_is_not_used(
         monkeypatch.setenv(name, "http://localhost:1")
 
     assert answer_of(transport(), f"{push_server().base}/201").status == 201
+
+
+def test_a_proxy_is_asked_for_every_service_but_those_on_this_machine(
+    push_server: StartServer,
+    connect_proxy: Callable[..., Proxy],
+    transport: Callable[..., Transport],
+    certificate: Certificate,
+) -> None:
+    apple, local = push_server(certificate), push_server()
+    proxy = connect_proxy({"web.push.apple.com:443": apple.port})
+    sender = transport(proxy=proxy.url)
+
+    assert answer_of(sender, f"{local.base}/201").status == 201
+    assert answer_of(sender, "https://web.push.apple.com/201/x").status == 201
+    assert answer_of(sender, "https://fcm.googleapis.com/201").error == "proxy_failed"
+    assert proxy.asked == ["web.push.apple.com:443", "fcm.googleapis.com:443"]
+    assert [received.path for received in apple.received] == ["/201/x"]
+
+
+@pytest.mark.parametrize("host", ["10.1.2.3", "[::1]", "localhost", "127.0.0.1"])
+def test_a_proxy_is_not_asked_for_private_addresses(
+    connect_proxy: Callable[..., Proxy], transport: Callable[..., Transport], host: str
+) -> None:
+    proxy = connect_proxy({})
+    sender = transport(proxy=proxy.url, allow_loopback=False)
+    endpoint = Endpoint(f"https://{host}/x", f"https://{host}", host.strip("[]"), PushService.OTHER)
+    sender.submit(PushRequest(endpoint, (), b""), 1)
+
+    assert [answer.error for _, answer in all_answers(sender)] == ["address_refused"]
+    assert proxy.asked == []
 
 
 def test_an_origin_that_hangs_holds_up_no_other(push_server: StartServer, transport: Callable[..., Transport]) -> None:
