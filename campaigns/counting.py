@@ -1,16 +1,16 @@
-"""The counters that every page reads. They change in the transaction that inserts the facts, by what it really inserted.
+"""The counters that every page reads; they change in the transaction that inserts the facts, by what it inserted.
 
-Rows are locked in one order everywhere, so that no two transactions wait for each other: message_total, campaign_total,
-campaign_minute, breakdown (by dimension and value), site_day. Call this last in a transaction: the rows are shared.
+Rows are locked in one order everywhere, so that two transactions never deadlock: device_stats, message_total,
+campaign_total, campaign_minute, breakdown (by dimension and value), site_day. Call this last in a transaction: many
+writers share these rows.
 """
 
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, Final
-from zoneinfo import ZoneInfo
 
 from campaigns.models import Lane
 from pushplatform.webpush.outcome import Outcome
@@ -35,6 +35,9 @@ MAX_VALUE: Final = 64
 Counts = Mapping[str, int]
 """How much to add, by column."""
 
+Breakdown = Mapping[tuple[str, str], Counts]
+"""How much to add, by dimension and value."""
+
 
 @dataclass(frozen=True, slots=True)
 class Counter:
@@ -43,20 +46,15 @@ class Counter:
     message_id: int
     campaign_id: int | None
     site_id: int
-    time_zone: str
     slot: int
 
-    def day(self, at: datetime) -> Any:
-        """The Site's calendar day."""
-        return at.astimezone(_zone(self.time_zone)).date()
 
-
-def slot_of(lane: int) -> int:
+def slot_of(lane: Any) -> int:
     """This process's slot for messages of a lane."""
     return os.getpid() % SLOTS[Lane(lane)]
 
 
-def make_rows(cursor: Any, message_id: int, campaign_id: int | None, lane: int) -> None:
+def make_rows(cursor: Any, message_id: int, campaign_id: int | None, lane: Any) -> None:
     """Makes the rows of a new Message for all slots."""
     slots = list(range(SLOTS[Lane(lane)]))
     cursor.execute(
@@ -88,12 +86,12 @@ def add(
             [campaign, minute, counter.slot, *numbers],
         )
         _add_to_breakdown(cursor, campaign, columns, breakdown)
-    cursor.execute(_upsert("site_day", ("site_id", "day"), columns), [counter.site_id, counter.day(at), *numbers])
+    cursor.execute(
+        _upsert("site_day", ("site_id", "day"), columns), [counter.site_id, at.astimezone(UTC).date(), *numbers]
+    )
 
 
-def _add_to_breakdown(
-    cursor: Any, campaign_id: int, columns: tuple[str, ...], breakdown: Mapping[tuple[str, str], Counts]
-) -> None:
+def _add_to_breakdown(cursor: Any, campaign_id: int, columns: tuple[str, ...], breakdown: Breakdown) -> None:
     keys = sorted(breakdown)
     if keys:
         numbers = [[breakdown[key].get(column, 0) for key in keys] for column in columns]
@@ -122,14 +120,10 @@ def _many_upsert(columns: tuple[str, ...]) -> str:
     arrays = ", ".join(["%s::text[]", "%s::text[]", *["%s::bigint[]"] * len(columns)])
     return (
         f"insert into breakdown as x (campaign_id, dimension, value, {', '.join(columns)})"
-        f" select %s, * from unnest({arrays}) on conflict (campaign_id, dimension, value) do update set {_sums(columns)}"
+        f" select %s, * from unnest({arrays})"
+        f" on conflict (campaign_id, dimension, value) do update set {_sums(columns)}"
     )
 
 
 def _sums(columns: tuple[str, ...]) -> str:
     return ", ".join(f"{column} = x.{column} + excluded.{column}" for column in columns)
-
-
-@lru_cache(maxsize=64)
-def _zone(name: str) -> ZoneInfo:
-    return ZoneInfo(name)

@@ -1,3 +1,4 @@
+from campaigns.models.audience_choice import AudienceChoice
 from campaigns.models.batch import Batch, Lane, Retry, ServiceState
 from campaigns.models.campaign import Campaign, CampaignSegment
 from campaigns.models.delivery import Delivery, Receipt, ReceiptKind
@@ -5,6 +6,7 @@ from campaigns.models.message import Message, Recipient
 from campaigns.models.totals import Breakdown, CampaignMinute, CampaignTotal, MessageTotal, SiteDay
 
 __all__ = [
+    "AudienceChoice",
     "Batch",
     "Breakdown",
     "Campaign",

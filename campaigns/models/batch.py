@@ -43,6 +43,7 @@ class Batch(models.Model):
         indexes = [
             models.Index(fields=["not_before", "id"], condition=Q(state=0), name="batch_ready"),  # the sweep
             models.Index(fields=["lease_until"], condition=Q(state=1), name="batch_leased"),  # the sweep
+            models.Index(fields=["id"], condition=Q(state=2, rolled_up=False), name="batch_to_roll_up"),  # the roll-up
         ]
 
     def __str__(self) -> str:

@@ -42,8 +42,8 @@ class Message(models.Model):
     class Meta:
         db_table = "message"
         indexes = [
-            # Read by the sweep: what has not come to its end.
-            models.Index(fields=["send_at"], condition=models.Q(status__lte=3), name="message_alive"),
+            # Read by the sweep: what has not come to its end; a cancelled one ends when its batches are closed.
+            models.Index(fields=["send_at"], condition=models.Q(finished_at=None), name="message_unfinished"),
             models.Index(fields=["site", "correlation_id"], name="message_correlation"),  # GET /messages?correlation_id
         ]
 
