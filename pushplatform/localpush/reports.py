@@ -73,7 +73,7 @@ class Reporter:
     def add(
         self, due: float, url: str | None, items: list[dict[str, str]], answer: tuple[str, str, int] | None = None
     ) -> None:
-        """Plan a report; without `url` the answer is noted and nothing posted. Above MOST_KEPT it is dropped and counted."""
+        """Plan a report; without `url` the answer is noted and nothing posted. Above MOST_KEPT it is dropped."""
         if len(self._agenda) >= MOST_KEPT:
             self._statistics().reports["dropped"] += 1
             return
