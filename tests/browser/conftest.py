@@ -1,0 +1,145 @@
+"""Real browsers, started once, and for each test a shop on an origin of its own with a platform of its own."""
+
+import itertools
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import uvicorn
+from playwright.sync_api import Playwright, sync_playwright
+
+from pushplatform.demo.shop.site import DEFAULT_PEOPLE, Shop
+from tests.browser.browsers import Browser, Kind, missing
+from tests.browser.fake_gcm import HOST, FakeGcm
+from tests.browser.notification_daemon import Desktop
+from tests.browser.stub_platform import StubPlatform
+from tests.browser.visitor import Visitor
+from tests.parts.needs import require
+
+ROOT = Path(__file__).parents[2]
+#: `s0.localhost`, `s1.localhost`, … are secure origins of their own without a hosts file, so that one browser serves
+#: many tests and none sees what another left behind.
+ORIGINS = 64
+_origin = itertools.count()
+
+
+@pytest.fixture(scope="session")
+def desktop() -> Iterator[Desktop]:
+    require(missing("chromium") is None or missing("firefox") is None, "no browser to drive")
+    service = Desktop()
+    yield service
+    service.stop()
+
+
+@pytest.fixture(scope="session")
+def gcm() -> Iterator[FakeGcm]:
+    service = FakeGcm()
+    yield service
+    service.stop()
+
+
+@pytest.fixture(scope="session")
+def push_service() -> Iterator[str]:
+    """The address of a localpush for Firefox."""
+    port = free_port()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pushplatform.localpush", "--port", str(port)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    if "ready" not in line:
+        process.kill()
+        raise RuntimeError(f"localpush did not start: {line!r}")
+    yield f"127.0.0.1:{port}"
+    process.terminate()
+    process.wait(10)
+
+
+@pytest.fixture(scope="session")
+def playwright() -> Iterator[Playwright]:
+    with sync_playwright() as driver:
+        yield driver
+
+
+@pytest.fixture(scope="session")
+def shop_port() -> int:
+    """One port for all shops of a run, one after the other: browsers hold their permissions by origin."""
+    return free_port()
+
+
+@pytest.fixture(scope="session")
+def chromium(playwright: Playwright, desktop: Desktop, gcm: FakeGcm, shop_port: int) -> Iterator[Browser]:
+    require(missing("chromium") is None, missing("chromium") or "")
+    allowed = tuple(f"http://s{number}.localhost:{shop_port}" for number in range(ORIGINS))
+    denied = (f"http://blocked.localhost:{shop_port}",)
+    browser = Browser(playwright, "chromium", desktop=desktop, allowed=allowed, denied=denied, gcm=gcm)
+    yield browser
+    browser.dispose()
+
+
+@pytest.fixture(scope="session")
+def firefox(playwright: Playwright, desktop: Desktop, push_service: str) -> Iterator[Browser]:
+    require(missing("firefox") is None, missing("firefox") or "")
+    server = f"ws://{push_service}/"
+    browser = Browser(playwright, "firefox", desktop=desktop, allowed=("*",), push_server=server)
+    yield browser
+    browser.dispose()
+
+
+@pytest.fixture(params=["chromium", "firefox"])
+def browser(request: pytest.FixtureRequest) -> Browser:
+    """Each browser in turn; a test that needs only one names it."""
+    kind: Kind = request.param
+    chosen: Browser = request.getfixturevalue(kind)
+    return chosen
+
+
+@pytest.fixture
+def platform(gcm: FakeGcm) -> Iterator[StubPlatform]:
+    stub = StubPlatform({HOST: gcm.url})
+    yield stub
+    stub.stop()
+
+
+@pytest.fixture
+def shop(platform: StubPlatform, shop_port: int) -> Iterator[str]:
+    """The shop's address on an origin no other test has used."""
+    application = Shop(platform=platform.base, site=platform.site, people=DEFAULT_PEOPLE, secret="stub identity secret")
+    config = uvicorn.Config(application, host="127.0.0.1", port=shop_port, log_level="error", lifespan="off")
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started and thread.is_alive():
+        thread.join(0.01)
+    yield f"http://s{next(_origin) % ORIGINS}.localhost:{shop_port}"
+    server.should_exit = server.force_exit = True
+    thread.join(5)
+
+
+@pytest.fixture
+def visit(desktop: Desktop, shop: str) -> Iterator[Callable[..., Visitor]]:
+    """`visit(browser, path)`: a visitor in front of the shop; the tab is closed after the test."""
+    visitors: list[Visitor] = []
+
+    def come(browser: Browser, path: str = "/", url: str | None = None) -> Visitor:
+        visitors.append(Visitor(browser, desktop, url or shop))
+        return visitors[-1].visit(path)
+
+    yield come
+    for visitor in visitors:
+        for page in visitor.browser.context.pages[1:]:
+            page.close()
+        assert visitor.complaints == []
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
