@@ -95,7 +95,7 @@ class EmbeddedPostgres:
     def data(self) -> Path:
         return self.place / "data"
 
-    def url(self, database: str = "pushplatform") -> str:
+    def url(self, database: str = SUPERUSER) -> str:
         """The address of one of its databases; known before the server runs."""
         return f"postgresql://{SUPERUSER}@{quote(str(self.socket_folder), safe='')}/{database}"
 

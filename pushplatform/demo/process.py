@@ -92,6 +92,11 @@ class Child:
     def running(self) -> bool:
         return self.process is not None and self.process.poll() is None
 
+    @property
+    def exit_code(self) -> int | None:
+        """None while it runs; minus the signal's number when one ended it."""
+        return None if self.process is None else self.process.poll()
+
     def check(self) -> None:
         """Raises Died when it has ended."""
         if not self.running:
@@ -99,7 +104,7 @@ class Child:
 
     def obituary(self, lines: int = 15) -> str:
         """How it ended and the last lines of its log."""
-        code = self.process.returncode if self.process else None
+        code = self.exit_code
         how = (
             f"was ended by {signal.Signals(-code).name}" if code is not None and code < 0 else f"ended with code {code}"
         )
@@ -146,17 +151,22 @@ class Child:
         return True
 
 
-def wait_until_ready(children: Iterable[Child], seconds: float = 30.0) -> None:
-    """Returns when all are ready. Raises Died when one ends or is not ready after `seconds`."""
+def wait_until_ready(
+    children: Iterable[Child], seconds: float = 30.0, meanwhile: Callable[[], None] = lambda: None
+) -> None:
+    """Returns when all are ready; calls `meanwhile` again and again, which may raise to give up.
+
+    Raises Died when one ends or is not ready after `seconds`.
+    """
     deadline = time.monotonic() + seconds
     waiting = list(children)
     while waiting:
-        for child in list(waiting):
+        meanwhile()
+        for child in waiting:
             child.check()
-            if child.ready is None or child.ready(child):
-                waiting.remove(child)
-            elif time.monotonic() > deadline:
-                raise Died(f"{child.name} was not ready after {seconds:.0f} s. " + child.end_of_log())
+        waiting = [child for child in waiting if child.ready is not None and not child.ready(child)]
+        if waiting and time.monotonic() > deadline:
+            raise Died(f"{waiting[0].name} was not ready after {seconds:.0f} s. " + waiting[0].end_of_log())
         if waiting:
             time.sleep(0.02)
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import http.client
+import json
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from pushplatform.demo.place import ROOT
 from pushplatform.demo.process import Child
 
-ROOT = Path(__file__).resolve().parent.parent.parent
 HOST = "127.0.0.1"
+LAID = "laid"  # the line with which `prepare` tells that the database and the Site are there
+PASSWORDS = "DEMO_PASSWORDS"
 
 
 def answers(port: int, path: str = "/") -> bool:
@@ -27,12 +30,14 @@ def answers(port: int, path: str = "/") -> bool:
 
 
 class Programs:
-    """Makes the platform's processes for one environment; logs and marks of readiness lie in `folder`."""
+    """Makes the platform's processes for one environment; `logs` and `run` (marks, schedules) are folders."""
 
-    def __init__(self, env: Mapping[str, str], folder: Path):
+    def __init__(self, env: Mapping[str, str], logs: Path, run: Path):
         self.env = {**env, "PYTHONUNBUFFERED": "1"}
-        self.folder = folder
-        folder.mkdir(parents=True, exist_ok=True)
+        self.logs = logs
+        self.run = run
+        for folder in (logs, run):
+            folder.mkdir(parents=True, exist_ok=True)
 
     def web(self, port: int) -> Child:
         return self._child(
@@ -44,7 +49,7 @@ class Programs:
 
     def worker(self, name: str, queues: str, processes: int) -> Child:
         """A Celery worker for `queues` (names with commas between)."""
-        mark = self.folder / f"{name}.ready"
+        mark = self.run / f"{name}.ready"
         return self._child(
             name,
             *("pushplatform.demo.worker", str(mark), "--queues", queues, "--concurrency", str(processes)),
@@ -53,7 +58,7 @@ class Programs:
         )
 
     def beat(self) -> Child:
-        schedule = self.folder / "beat-schedule"
+        schedule = self.run / "beat-schedule"
         return self._child(
             "beat",
             *("celery", "--app", "pushplatform", "beat", "--schedule", str(schedule), "--pidfile", ""),
@@ -76,9 +81,14 @@ class Programs:
             ready=lambda child: answers(port),
         )
 
-    def module(self, name: str, *words: str, stdout: int | None = None) -> Child:
-        """Any other module of ours."""
-        return self._child(name, *words, stdout=stdout)
+    def prepare(self, kept: Path, ports: Sequence[int], passwords: Mapping[str, str], stdout: int) -> Child:
+        """Makes schema, Site and demo data, then ends; its progress goes to the descriptor `stdout`."""
+        return self._child(
+            "prepare",
+            *("pushplatform.demo.prepare", str(kept), *(str(port) for port in ports)),
+            env={PASSWORDS: json.dumps(dict(passwords))},
+            stdout=stdout,
+        )
 
     def _child(
         self,
@@ -92,7 +102,7 @@ class Programs:
         return Child(
             name,
             [sys.executable, "-m", *words],
-            log=self.folder / f"{name}.log",
+            log=self.logs / f"{name}.log",
             env={**self.env, **(env or {})},
             cwd=ROOT,
             ready=ready,

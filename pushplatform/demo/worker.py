@@ -6,9 +6,11 @@
 import os
 import signal
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
+from celery.exceptions import SecurityWarning
 from celery.signals import worker_process_init, worker_ready
 
 from pushplatform.celery import app
@@ -17,6 +19,7 @@ from pushplatform.demo.child import die_with_parent
 
 def main(ready_file: Path, arguments: list[str]) -> None:
     worker = os.getpid()
+    warnings.simplefilter("ignore", SecurityWarning)  # root in a container is usual, and what it warns of is not used
 
     @worker_ready.connect(weak=False)
     def tell(**_: Any) -> None:

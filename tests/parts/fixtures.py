@@ -70,7 +70,7 @@ def _begin(request: pytest.FixtureRequest, database_url: str) -> Iterator[BeginS
     with ExitStack() as stops:
 
         def begin(*, broker: str = "pgmq", env: Mapping[str, str] | None = None, **parts: Any) -> Stack:
-            broker_url = "pgmq://" if broker == "pgmq" else request.getfixturevalue(f"{broker}_url")
+            broker_url = "pgmq://localhost" if broker == "pgmq" else request.getfixturevalue(f"{broker}_url")
             if broker != "pgmq":
                 brokers.empty(broker_url)
             folder = database.run_folder() / f"stack-{next(_serial)}-{request.node.name[:30].replace('/', '_')}"

@@ -28,7 +28,7 @@ class Stack:
             "CELERY_BROKER_URL": broker_url,
             **(env or {}),
         }
-        self.programs = Programs(self.env, folder)
+        self.programs = Programs(self.env, folder, folder)
         self.children: dict[str, Child] = {}
 
     def start(
@@ -81,6 +81,6 @@ class Stack:
         """What that part has written so far."""
         return self.children[name].log.read_text(errors="replace")
 
-    def stop(self) -> None:
-        """Stops everything."""
-        stop_all(self.children.values(), 4.0)
+    def stop(self, seconds: float = 0.0) -> None:
+        """Ends everything: at once, or after asking and waiting for `seconds`; the database is thrown away anyway."""
+        stop_all(self.children.values(), seconds)
