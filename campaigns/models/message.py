@@ -31,6 +31,7 @@ class Message(models.Model):
     freeze_cursor = models.BigIntegerField(default=0)  # the audience is frozen up to this device id …
     freeze_end = models.BigIntegerField(default=0)  # … and complete at this one
     targeted = models.BigIntegerField(default=0)
+    figures = models.JSONField(default=dict)  # people and failures of a large message, as last worked out
     recipients_queued = models.IntegerField(default=0)
     recipients_skipped = models.IntegerField(default=0)
     send_at = models.DateTimeField()
