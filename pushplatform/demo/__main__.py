@@ -1,8 +1,13 @@
-"""The demo in one command: `python -m pushplatform.demo` (what `make demo` runs)."""
+"""The demo in one command: `python -m pushplatform.demo` (what `make demo` runs).
+
+With `--end-with-parent` it stops when the program that started it is gone.
+"""
 
 import os
+import signal
 import sys
 
+from pushplatform.demo.child import die_with_parent
 from pushplatform.demo.place import demo_folder
 from pushplatform.demo.postgres import CannotStart
 from pushplatform.demo.process import Died
@@ -12,6 +17,8 @@ from pushplatform.demo.supervisor import Supervisor
 
 def main() -> int:
     """Runs until it is told to stop; 1 when something does not work."""
+    if "--end-with-parent" in sys.argv[1:]:
+        die_with_parent(signal.SIGTERM, os.getppid())
     state = State(demo_folder())
     try:
         state.prepare()

@@ -10,13 +10,22 @@ from pushplatform.demo.state import State, Unusable
 
 
 def reset(folder: Path) -> None:
-    """Deletes the demo's folder and what lies elsewhere for it. Raises Unusable while it runs."""
+    """Deletes what the demo made, in its folder and elsewhere for it; other things in the folder stay.
+
+    Raises Unusable while it runs, PermissionError when something is another user's.
+    """
     if not folder.exists():
         return
     state = State(folder)
     with state.alone():
         reach.remove_private_places(state.postgres)
-        shutil.rmtree(folder)
+        for path in state.everything():
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
+    if not any(folder.iterdir()):
+        folder.rmdir()
 
 
 def main() -> None:
@@ -27,7 +36,7 @@ def main() -> None:
         sys.exit(str(error))
     except PermissionError as error:
         sys.exit(f"{error.filename} belongs to another user. Run `make demo-reset` as that user.")
-    print(f"{folder} is gone.")
+    print(f"The demo in {folder} is forgotten.")
 
 
 if __name__ == "__main__":

@@ -33,11 +33,20 @@ class State:
 
     def __init__(self, folder: Path):
         self.folder = folder
+        self.lock_file = folder / "demo.lock"
         self.panel_file = folder / "demo.json"
         self.foundation_file = folder / "foundation.json"
         self.ports_file = folder / "ports.json"
+        self.secrets_file = folder / "secrets.json"
         self.postgres = folder / "postgres"
+        self.localpush = folder / "localpush"
         self.logs = folder / "log"
+        self.run = folder / "run"
+
+    def everything(self) -> list[Path]:
+        """All that the demo makes in its folder."""
+        files = [self.panel_file, self.foundation_file, self.ports_file, self.secrets_file, self.lock_file]
+        return [self.postgres, self.localpush, self.logs, self.run, *files]
 
     def prepare(self) -> None:
         """Makes the folder; raises Unusable when it is somebody else's."""
@@ -60,7 +69,7 @@ class State:
     @contextmanager
     def alone(self) -> Iterator[None]:
         """Only one demo runs in a folder; raises Unusable when one does already."""
-        with open(self.folder / "demo.lock", "a+") as lock:
+        with open(self.lock_file, "a+") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -76,7 +85,7 @@ class State:
 
     def secrets(self) -> Secrets:
         """The demo's secrets, made when there are none."""
-        file = self.folder / "secrets.json"
+        file = self.secrets_file
         if file.exists():
             return Secrets(**json.loads(file.read_text()))
         made = Secrets(secrets.token_urlsafe(48), secrets.token_urlsafe(9), secrets.token_urlsafe(9))

@@ -68,7 +68,7 @@ class Supervisor:
             log.unlink()
         ports = choose(first_port(self.given.get("DEMO_PORT")), self.state.ports_file, self.say)
         secrets = self.state.secrets()
-        programs = Programs(self._environment(ports, secrets), self.state.logs, self.state.folder / "run")
+        programs = Programs(self._environment(ports, secrets), self.state.logs, self.state.run)
         passwords = {"admin": secrets.admin, "marketer": secrets.marketer}
         where = (ports.platform, ports.shop, ports.push)
         preparation = Preparation(programs, self.state.foundation_file, where, passwords, self.say)
@@ -96,7 +96,7 @@ class Supervisor:
         # Two at least: a campaign being frozen must not hold up the sending of what is frozen already.
         processes = max(2, min(4, (os.cpu_count() or 2) - 1))
         return [
-            programs.localpush(ports.push, self.state.folder / "localpush"),
+            programs.localpush(ports.push, self.state.localpush),
             programs.worker("worker", "campaign,chores", processes),
             programs.worker("targeted", "targeted", 1),
             programs.beat(),

@@ -1,0 +1,48 @@
+# Every target sets itself up: nothing is needed but make and Python 3.11 or newer.
+PY := .venv/bin/python
+.DEFAULT_GOAL := help
+.PHONY: help demo demo-reset run-packages test-packages test check soak bench pins docs
+
+help: ## what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
+
+demo: run-packages ## the whole platform on this machine, with a shop, people and simulated browsers
+	@exec $(PY) -m pushplatform.demo --end-with-parent
+
+demo-reset: ## forget the demo and all its data
+	@for python in $(PY) $(PYTHON) python3; do \
+	  if $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2> /dev/null; then \
+	    exec $$python -m pushplatform.demo.reset; fi; done; \
+	echo "Python 3.11 or newer was not found. Name it: make demo-reset PYTHON=/path/to/python3" >&2; exit 1
+
+test: check ## all tests but the long ones; T=tests/webpush for some
+	@$(PY) -m pytest -n logical --maxprocesses 4 --dist loadfile $(T)
+
+check: test-packages ## linters, types and who may import whom
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
+	@$(PY) -m mypy
+	@.venv/bin/lint-imports
+
+soak: test-packages ## the long tests: faults, kills, large data
+	@$(PY) -m pytest -m soak $(T)
+
+bench: test-packages ## BENCH=name measures, writes var/bench/name.json; without a name: lists them
+	@$(PY) -m tests.bench $(BENCH)
+
+pins: test-packages ## newest versions into requirements/*.txt
+	@test -x .venv/bin/uv || $(PY) -m pip install -q --disable-pip-version-check uv
+	@cd requirements && for set in run test; do \
+	  ../.venv/bin/uv pip compile -q --upgrade --python-version 3.11 --universal --generate-hashes \
+	    --no-emit-index-url --no-header $$set.in -o $$set.txt || exit 1; done
+
+docs: test-packages ## docs/settings.md from the settings' declarations
+	@SECRET_KEYS=none ENVIRONMENT=test $(PY) manage.py settings_page > docs/settings.md.new
+	@mv docs/settings.md.new docs/settings.md
+
+run-packages:
+	@sh requirements/install.sh run
+
+test-packages:
+	@sh requirements/install.sh run
+	@sh requirements/install.sh test
