@@ -1,0 +1,22 @@
+"""Segments: saved rules over devices and their contacts. Parse, then compile or describe."""
+
+from subscribers.segments.catalogue import DEVICE_AND_CONTACT_FIELDS
+from subscribers.segments.compile import compile_rule
+from subscribers.segments.definition import DefinitionError, parse
+from subscribers.segments.describe import describe
+from subscribers.segments.fields import Catalogue, Field, Operator, Sql, Surroundings
+from subscribers.segments.rule import Rule
+
+__all__ = [
+    "DEVICE_AND_CONTACT_FIELDS",
+    "Catalogue",
+    "DefinitionError",
+    "Field",
+    "Operator",
+    "Rule",
+    "Sql",
+    "Surroundings",
+    "compile_rule",
+    "describe",
+    "parse",
+]

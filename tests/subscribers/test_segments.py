@@ -1,0 +1,192 @@
+"""Segments: what is refused, what is matched, and the SQL against a plain evaluation of random rules."""
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from pushplatform.sites import public_ids
+from subscribers import segments
+from subscribers.models import Attribute, Segment
+from tests.subscribers.people import new_contact, new_device
+
+
+def ids_of(definition, site, now=None) -> set[int]:
+    rule = segments.parse(definition, site.id)
+    sql, parameters = segments.compile_rule(rule, now or timezone.now())
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"select d.id from device d left join contact c on c.id = d.contact_id where d.site_id = %s and {sql}",
+            [site.id, *parameters],
+        )
+        return {row[0] for row in cursor.fetchall()}
+
+
+@pytest.fixture
+def attributes(site):
+    for key, type_ in (
+        ("plan", "string"),
+        ("ltv", "number"),
+        ("vip", "boolean"),
+        ("since", "date"),
+        ("likes", "strings"),
+    ):
+        Attribute.objects.create(site=site, key=key, type=type_)
+
+
+def faults(definition, site, **options):
+    with pytest.raises(segments.DefinitionError) as refused:
+        segments.parse(definition, site.id, **options)
+    return [(pointer, code) for pointer, code, _ in refused.value.errors]
+
+
+def test_all_of_nothing_is_everyone_also_without_a_contact(site, other_site):
+    device = new_device(site)
+    new_device(other_site)
+    assert ids_of({"all": []}, site) == {device.id}
+
+
+def test_anonymous_browsers_match_what_is_not_known_of_them(site, attributes):
+    anonymous, known = new_device(site), new_device(site, contact=new_contact(site, attributes={"plan": "pro"}))
+    plan = "contact.attributes.plan"
+    assert ids_of({"field": plan, "op": "eq", "value": "pro"}, site) == {known.id}
+    assert ids_of({"not": {"field": plan, "op": "eq", "value": "pro"}}, site) == {anonymous.id}
+    assert ids_of({"field": plan, "op": "ne", "value": "pro"}, site) == {anonymous.id}
+    assert ids_of({"not": {"not": {"field": plan, "op": "is_not_set"}}}, site) == {anonymous.id}
+
+
+def test_a_purpose_is_asked_by_its_key(site, purpose):
+    bit = purpose("offers").bit
+    yes, no = new_device(site, allowed=1 << bit), new_device(site, allowed=~(1 << bit) & 7)
+    assert ids_of({"field": "consent.offers", "op": "eq", "value": True}, site) == {yes.id}
+    assert ids_of({"field": "consent.offers", "op": "eq", "value": False}, site) == {no.id}
+
+
+def test_a_language_matches_its_regions(site):
+    polish, german = new_device(site, language="pl-PL"), new_device(site, language="de")
+    new_device(site, language="plt")
+    assert ids_of({"field": "device.language", "op": "in", "value": ["pl", "DE"]}, site) == {polish.id, german.id}
+
+
+@pytest.mark.parametrize(
+    ("definition", "expected"),
+    [
+        ({}, [("", "empty_definition")]),
+        ([], [("", "empty_definition")]),
+        (None, [("", "empty_definition")]),
+        ({"all": {}}, [("/all", "invalid_type")]),
+        ({"any": []}, [("/any", "empty_any")]),
+        ({"all": [], "any": []}, [("", "invalid_rule")]),
+        ({"all": ["x"]}, [("/all/0", "invalid_rule")]),
+        ({"all": [], "extra": 1}, [("/extra", "unknown_member")]),
+        ({"field": "device.shoe"}, [("/field", "unknown_field")]),
+        ({"field": ["device.browser"]}, [("/field", "invalid_type")]),
+        ({"field": "contact.attributes.nope", "op": "eq", "value": 1}, [("/field", "unknown_attribute")]),
+        ({"field": "consent.nope", "op": "eq", "value": True}, [("/field", "unknown_purpose")]),
+        ({"field": "device.browser", "op": "gt", "value": "x"}, [("/op", "unknown_operator")]),
+        ({"field": "device.browser", "op": "eq"}, [("/value", "required")]),
+        ({"field": "device.browser", "op": "eq", "value": "netscape"}, [("/value", "unknown_value")]),
+        ({"field": "device.browser", "op": "in", "value": []}, [("/value", "invalid_value")]),
+        ({"field": "device.browser", "op": "eq", "value": "edge", "within": "7d"}, [("/within", "unknown_member")]),
+        ({"field": "device.last_seen", "op": "within", "value": "soon"}, [("/value", "invalid_type")]),
+        ({"field": "device.last_seen", "op": "within", "value": "0d"}, [("/value", "invalid_type")]),
+        ({"field": "device.last_seen", "op": "within", "value": "99999d"}, [("/value", "invalid_type")]),
+        ({"field": "device.last_seen", "op": "before", "value": "2026-01-01T10:00"}, [("/value", "invalid_type")]),
+        ({"field": "contact.attributes.ltv", "op": "gt", "value": "5"}, [("/value", "invalid_type")]),
+        ({"field": "contact.attributes.ltv", "op": "gt", "value": True}, [("/value", "invalid_type")]),
+        ({"field": "contact.attributes.vip", "op": "eq", "value": 1}, [("/value", "invalid_type")]),
+        ({"field": "contact.attributes.since", "op": "lt", "value": "2026-02-30"}, [("/value", "invalid_type")]),
+        ({"field": "contact.attributes.plan", "op": "eq", "value": "a\0"}, [("/value", "invalid_type")]),
+        ({"field": "contact.attributes.likes", "op": "eq", "value": "a"}, [("/op", "unknown_operator")]),
+        ({"segment": "seg_nope"}, [("/segment", "unknown_segment")]),
+        ({"segment": 7}, [("/segment", "unknown_segment")]),
+        (
+            {"all": [{"field": "device.shoe"}, {"not": {"any": [{"field": "device.os", "op": "eq", "value": 1}]}}]},
+            [("/all/0/field", "unknown_field"), ("/all/1/not/any/0/value", "invalid_type")],
+        ),
+    ],
+)
+def test_a_definition_that_cannot_be_understood_names_each_wrong_rule(site, attributes, definition, expected):
+    assert faults(definition, site) == expected
+
+
+def nested(depth):
+    rule = {"all": []}
+    for _ in range(depth - 1):
+        rule = {"not": rule}
+    return rule
+
+
+def test_groups_nest_ten_deep_and_no_deeper(site):
+    segments.parse(nested(10), site.id)
+    assert faults(nested(11), site) == [("/not" * 10, "too_deep")]
+
+
+def test_a_segment_has_at_most_200_rules(site):
+    rule = {"field": "device.subscribed", "op": "eq", "value": True}
+    segments.parse({"all": [rule] * 199}, site.id)
+    assert faults({"all": [rule] * 300}, site) == [("/all/199", "too_many_rules")]
+
+
+def saved(site, definition, name="Saved"):
+    segment = Segment.objects.create(site=site, name=name, definition=definition)
+    return segment, {"segment": public_ids.encode("seg", segment.id)}
+
+
+def test_a_segment_may_refer_to_another_of_its_site_only(site, other_site):
+    device = new_device(site, browser="firefox")
+    new_device(site, browser="chrome")
+    firefox = {"field": "device.browser", "op": "eq", "value": "firefox"}
+    _, reference = saved(site, firefox)
+    assert ids_of({"all": [reference, reference]}, site) == {device.id}
+    assert faults(saved(other_site, firefox)[1], site) == [("/segment", "unknown_segment")]
+
+
+def test_a_cycle_of_segments_is_found(site):
+    first, to_first = saved(site, {"all": []}, "First")
+    _, to_second = saved(site, {"all": [to_first]}, "Second")
+    assert faults({"any": [to_second]}, site, segment_id=first.id) == [("/any/0/segment", "segment_cycle")]
+    first.definition = {"not": to_second}
+    first.save()
+    assert faults(to_first, site) == [("/segment", "segment_cycle")]
+
+
+def test_references_cannot_multiply_without_end(site):
+    _, reference = saved(site, {"all": []})
+    for number in range(5):
+        _, reference = saved(site, {"all": [reference] * 9}, f"Level {number}")
+    assert faults(reference, site) == [("/segment", "too_many_rules")]
+
+
+def test_a_broken_segment_is_named_where_it_is_used(site):
+    _, reference = saved(site, {"field": "device.shoe"}, "Shoes")
+    with pytest.raises(segments.DefinitionError, match=r"Shoes.*device\.shoe"):
+        segments.parse({"all": [reference]}, site.id)
+
+
+def test_equality_of_an_attribute_uses_the_index(site, attributes):
+    rule = segments.parse({"field": "contact.attributes.plan", "op": "in", "value": ["pro", "team"]}, site.id)
+    sql, parameters = segments.compile_rule(rule)
+    with connection.cursor() as cursor:
+        cursor.execute("set local enable_seqscan = off")
+        cursor.execute(f"explain select c.id from contact c where {sql}", parameters)
+        assert "contact_attributes" in "\n".join(row[0] for row in cursor.fetchall())
+
+
+def test_a_definition_is_said_in_words(site, attributes):
+    definition = {
+        "all": [
+            {"field": "contact.attributes.plan", "op": "in", "value": ["pro", "team"]},
+            {
+                "any": [
+                    {"field": "device.browser", "op": "eq", "value": "firefox"},
+                    {"field": "device.last_seen", "op": "within", "value": "30d"},
+                ]
+            },
+            {"not": {"field": "consent.offers", "op": "eq", "value": True}},
+        ]
+    }
+    assert segments.describe(segments.parse(definition, site.id)) == (
+        "plan is one of pro, team, and (browser is firefox, or last seen within the last 30 days),"
+        " and not (consent to Offers was given)"
+    )
+    assert segments.describe(segments.parse({"all": []}, site.id)) == "everyone"
