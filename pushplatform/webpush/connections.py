@@ -17,7 +17,7 @@ from pushplatform.webpush.request import Endpoint, PushRequest, is_loopback_name
 MAX_ANSWER_BODY: Final = 4096
 """Octets kept of an answer; what follows is not read."""
 
-CONNECTIONS_PER_ORIGIN: Final = 16
+CONNECTIONS_PER_ORIGIN: Final = 32
 """One request each without HTTP/2; with it the first connection alone carries about a hundred."""
 
 _PROXY_ERROR: Final = 97

@@ -61,7 +61,7 @@ class Transport:
         self._timers: dict[Origin, float] = {}
         self._origins: dict[str, Origin] = {}
         self._retired: set[Origin] = set()
-        self._unsent: list[tuple[object, Answer]] = []
+        self._unsent: list[tuple[Any, Answer]] = []
         self._in_flight = 0
         self._gathered = 0
         self._turned_at = 0.0
@@ -81,7 +81,7 @@ class Transport:
         else:
             origin.waiting.append((request, ticket))
 
-    def poll(self, timeout: float) -> list[tuple[object, Answer]]:
+    def poll(self, timeout: float) -> list[tuple[Any, Answer]]:
         """The answers that have come in, waiting up to `timeout` seconds for the first; [] when none is under way.
 
         `poll(0)` may be called after each `submit`: it does nothing until enough has gathered to be worth a turn.
@@ -127,7 +127,7 @@ class Transport:
             touched.add(origin)
         return touched
 
-    def _collect(self, origin: Origin, answers: list[tuple[object, Answer]]) -> None:
+    def _collect(self, origin: Origin, answers: list[tuple[Any, Answer]]) -> None:
         left = 1
         while left:
             left, done, failed = origin.multi.info_read(self._window)
@@ -140,7 +140,7 @@ class Transport:
             self._retired.discard(origin)
             self._close(origin)
 
-    def _finish(self, origin: Origin, handle: Any, code: int | None, answers: list[tuple[object, Answer]]) -> None:
+    def _finish(self, origin: Origin, handle: Any, code: int | None, answers: list[tuple[Any, Answer]]) -> None:
         exchange = handle.exchange
         answer = exchange.answer(code)
         answers.append((exchange.ticket, answer))
