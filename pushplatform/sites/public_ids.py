@@ -5,6 +5,7 @@
 
 import base64
 import binascii
+import hmac
 import secrets
 from functools import lru_cache
 from typing import Any
@@ -14,7 +15,7 @@ from django.db import connection
 
 from pushplatform.sites.models import PublicIdKey
 
-KINDS = {"msg": 1, "dev": 2, "cmp": 3, "seg": 4, "whk": 5, "site": 6}
+KINDS = {"msg": 1, "dev": 2, "cmp": 3, "seg": 4, "whk": 5, "site": 6, "wrd": 7}
 
 
 class UnknownId(ValueError):
@@ -22,10 +23,15 @@ class UnknownId(ValueError):
 
 
 @lru_cache(maxsize=8)
-def _cipher(database: str) -> Cipher[Any]:
+def _key(database: str) -> bytes:
     PublicIdKey.objects.bulk_create([PublicIdKey(id=1, key=secrets.token_bytes(16))], ignore_conflicts=True)
+    return bytes(PublicIdKey.objects.get(id=1).key)
+
+
+@lru_cache(maxsize=8)
+def _cipher(database: str) -> Cipher[Any]:
     # A single block under a random key: ECB of one block is AES itself, there is no pattern to show.
-    return Cipher(algorithms.AES(PublicIdKey.objects.get(id=1).key), modes.ECB())
+    return Cipher(algorithms.AES(_key(database)), modes.ECB())
 
 
 def _current() -> Cipher[Any]:
@@ -53,6 +59,11 @@ def decode(kind: str, text: str) -> int:
     if plain[:8] != KINDS[kind].to_bytes(8, "big"):
         raise UnknownId(f"not a {kind}_ id")
     return int.from_bytes(plain[8:], "big")
+
+
+def digest(text: str) -> bytes:
+    """HMAC-SHA256 of `text` under the same key: recognises a text for as long as the database lives."""
+    return hmac.digest(_key(str(connection.settings_dict["NAME"])), text.encode(), "sha256")
 
 
 def _text(block: bytes) -> str:

@@ -1,0 +1,106 @@
+"""The Site's typed catalogue of contact attributes: discovered on first use, and held to ever after."""
+
+import math
+import re
+from collections.abc import Mapping
+from datetime import date
+from typing import Any, Final
+
+from subscribers.errors import Fault
+from subscribers.models import Attribute
+
+KEY: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
+MOST_KEYS: Final = 200
+"""Attributes that a Site may have."""
+LONGEST_TEXT: Final = 1000
+MOST_IN_LIST: Final = 100
+LARGEST_NUMBER: Final = 10**15
+
+Type = Attribute.Type
+
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+_WANTED: Final = {
+    Type.STRING: f"a text of at most {LONGEST_TEXT} characters",
+    Type.NUMBER: f"a number between -{LARGEST_NUMBER:.0e} and {LARGEST_NUMBER:.0e}",
+    Type.BOOLEAN: "true or false",
+    Type.DATE: "a date such as 2026-03-31",
+    Type.STRINGS: f"a list of at most {MOST_IN_LIST} texts of at most {LONGEST_TEXT} characters",
+}
+
+
+def faults_of(values: Mapping[str, Any], known: Mapping[str, str], at: str = "/attributes") -> list[Fault]:
+    """What is wrong with attributes, given the types that are known already; null is never wrong, it clears."""
+    faults = []
+    for key, value in values.items():
+        pointer = f"{at}/{key.replace('~', '~0').replace('/', '~1')}"
+        if not KEY.fullmatch(key):
+            detail = "its name must be 1 to 64 of a-z, A-Z, 0-9 and _, and not begin with a digit"
+            faults.append(Fault(pointer, "invalid_key", detail))
+        elif value is not None and (type_ := known.get(key) or guess(value)) is None:
+            faults.append(Fault(pointer, "invalid_type", f"must be {', '.join(_WANTED.values())}"))
+        elif value is not None and not fits(value, str(type_)):
+            known_as = f"the attribute {key} is known as {Type(type_).label.lower()}: it" if key in known else "it"
+            faults.append(Fault(pointer, "invalid_type", f"{known_as} must be {_WANTED[Type(type_)]}"))
+    if len(known.keys() | values.keys()) > MOST_KEYS:
+        detail = f"a Site has at most {MOST_KEYS} attributes; use fewer different names"
+        faults.append(Fault(at, "too_many_attributes", detail))
+    return faults
+
+
+def guess(value: Any) -> str | None:
+    """The type that a new attribute gets from its first value; None when it can have none."""
+    if isinstance(value, bool):
+        return "boolean"
+    if isinstance(value, int | float):
+        return "number"
+    if isinstance(value, list):
+        return "strings"
+    if isinstance(value, str):
+        return "date" if _is_date(value) else "string"
+    return None
+
+
+def fits(value: Any, type_: str) -> bool:
+    match type_:
+        case Type.NUMBER:
+            plain = isinstance(value, int | float) and not isinstance(value, bool)
+            return plain and math.isfinite(value) and abs(value) <= LARGEST_NUMBER
+        case Type.BOOLEAN:
+            return isinstance(value, bool)
+        case Type.DATE:
+            return _is_date(value)
+        case Type.STRINGS:
+            return isinstance(value, list) and len(value) <= MOST_IN_LIST and all(map(_is_text, value))
+    return _is_text(value)
+
+
+def discover(site_id: int, values: Mapping[str, Any], known: Mapping[str, str]) -> dict[str, str]:
+    """Adds the attributes that are new to the catalogue; returns the types of all, as others may have been faster."""
+    new = {key: guess(value) for key, value in values.items() if value is not None and key not in known}
+    if not new:
+        return dict(known)
+    Attribute.objects.bulk_create(
+        [Attribute(site_id=site_id, key=key, type=type_) for key, type_ in sorted(new.items())], ignore_conflicts=True
+    )
+    return catalogue(site_id)
+
+
+def catalogue(site_id: int) -> dict[str, str]:
+    """The Site's attributes: types by key."""
+    return dict(Attribute.objects.filter(site_id=site_id).values_list("key", "type"))
+
+
+def _is_text(value: Any) -> bool:
+    return (
+        isinstance(value, str)
+        and len(value) <= LONGEST_TEXT
+        and "\0" not in value
+        and not any("\ud800" <= character <= "\udfff" for character in value)
+    )
+
+
+def _is_date(value: Any) -> bool:
+    try:
+        return isinstance(value, str) and bool(_DATE.fullmatch(value)) and bool(date.fromisoformat(value))
+    except ValueError:
+        return False
