@@ -5,9 +5,10 @@ comes first.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, Final, NamedTuple, Protocol
+from functools import lru_cache
+from typing import Any, Final, NamedTuple
 
 from django.db import connection
 
@@ -21,8 +22,8 @@ _COLUMNS: Final[dict[int, str]] = {RECEIVED: "received", SHOWN: "shown", CLICKED
 _OF_DEVICES: Final = (RECEIVED, SHOWN, CLICKED)
 
 
-class Written(NamedTuple):
-    """A receipt that was inserted, with its device where it is known (else the last five are None)."""
+class Fact(NamedTuple):
+    """A receipt as it is stored. `action`: the button, of a click."""
 
     message_id: int
     device_ref: int
@@ -30,27 +31,28 @@ class Written(NamedTuple):
     at: datetime
     action: str | None
     implied: bool
-    allowed: int | None
-    browser: str | None
-    os: str | None
-    language: str | None
-    service: int | None
 
 
-class OfMessage(Protocol):
-    @property
-    def site_id(self) -> int: ...
-    @property
-    def campaign_id(self) -> int | None: ...
-    @property
-    def measures_everyone(self) -> bool: ...
+class MessageFacts(NamedTuple):
+    """What counting needs to know of a Message. `actions`: the names of its buttons."""
+
+    site_id: int
+    campaign_id: int | None
+    measures_everyone: bool
+    actions: frozenset[str]
+
+
+class _Device(NamedTuple):
+    allowed: int
+    dimensions: tuple[tuple[str, str], ...]
+    """Name and value of what a campaign's figures are broken down by."""
 
 
 Key = tuple[Any, ...]
 Counts = dict[Key, Counter[int]]
 
 
-def count(written: Sequence[Written], messages: Mapping[int, OfMessage], now: datetime) -> None:
+def count(written: Sequence[Fact], messages: Mapping[int, MessageFacts], now: datetime) -> None:
     """Adds these receipts to all counters; in the transaction that inserted them."""
     if not written:
         return
@@ -61,19 +63,23 @@ def count(written: Sequence[Written], messages: Mapping[int, OfMessage], now: da
     days: Counts = defaultdict(Counter)
     today = now.astimezone(UTC).date()
     slot, only_slot = slot_of(Lane.CAMPAIGN), slot_of(Lane.TARGETED)
-    for row in written:
-        message, kind = messages[row.message_id], row.kind
+    devices = _devices({fact.device_ref for fact in written if fact.device_ref > 0})
+    for fact in written:
+        message, kind = messages[fact.message_id], fact.kind
         days[message.site_id, today][kind] += 1
         if (campaign_id := message.campaign_id) is None:
-            totals[row.message_id, only_slot][kind] += 1
+            totals[fact.message_id, only_slot][kind] += 1
             continue
-        totals[row.message_id, slot][kind] += 1
+        totals[fact.message_id, slot][kind] += 1
         campaigns[campaign_id, slot][kind] += 1
-        minutes[campaign_id, row.at.replace(second=0, microsecond=0), slot][kind] += 1
-        for dimension, value in _dimensions(row):
-            breakdown[campaign_id, dimension, value[:MAX_VALUE]][kind] += 1
+        minutes[campaign_id, fact.at.replace(second=0, microsecond=0), slot][kind] += 1
+        if kind == CLICKED:
+            breakdown[campaign_id, "button", fact.action or ""][kind] += 1
+        if (device := devices.get(fact.device_ref)) is not None:
+            for dimension, value in device.dimensions:
+                breakdown[campaign_id, dimension, value][kind] += 1
     with connection.cursor() as cursor:
-        if stats := _of_measured(written, messages):
+        if stats := _of_measured(written, messages, devices):
             cursor.execute(_DEVICE_STATS, stats)
         _add(cursor, "message_total", {"message_id": "bigint", "slot": "int"}, totals)
         _add(cursor, "campaign_total", {"campaign_id": "bigint", "slot": "int"}, campaigns)
@@ -82,15 +88,26 @@ def count(written: Sequence[Written], messages: Mapping[int, OfMessage], now: da
         _add(cursor, "site_day", {"site_id": "bigint", "day": "date"}, days)
 
 
-def _dimensions(row: Written) -> Iterable[tuple[str, str]]:
-    """What a campaign's receipt is counted under; of a device that is not measured only the button is known."""
-    if row.kind == CLICKED:
-        yield "button", row.action or ""
-    if row.service is not None:
-        yield "browser", row.browser or ""
-        yield "os", row.os or ""
-        yield "language", row.language or ""
-        yield "service", PushService(row.service).name.lower()
+def _devices(ids: set[int]) -> dict[int, _Device]:
+    """The devices that are known; a pseudonym has none."""
+    if not ids:
+        return {}
+    with connection.cursor() as cursor:
+        # A join with the inserted rows would read all devices: the planner cannot know how few they are.
+        cursor.execute(
+            "select id, allowed, browser, os, language, service from device where id = any(%s)", [sorted(ids)]
+        )
+        return {id_: _Device(allowed, _dimensions(*values)) for id_, allowed, *values in cursor.fetchall()}
+
+
+@lru_cache(maxsize=4096)
+def _dimensions(browser: str, os: str, language: str, service: int) -> tuple[tuple[str, str], ...]:
+    return (
+        ("browser", browser[:MAX_VALUE]),
+        ("os", os[:MAX_VALUE]),
+        ("language", language[:MAX_VALUE]),
+        ("service", PushService(service).name.lower()),
+    )
 
 
 def _key(item: tuple[Key, Counter[int]]) -> Key:
@@ -112,15 +129,17 @@ def _add(cursor: Any, table: str, key: Mapping[str, str], counts: Counts) -> Non
     )
 
 
-def _of_measured(written: Sequence[Written], messages: Mapping[int, OfMessage]) -> list[list[Any]]:
+def _of_measured(
+    written: Sequence[Fact], messages: Mapping[int, MessageFacts], devices: Mapping[int, _Device]
+) -> list[list[int]]:
     """Device, kind and Unix seconds of what counts for device_stats: only of devices that may be measured now."""
     bit = 1 << Purpose.MEASUREMENT
     rows = [
-        (row.device_ref, row.kind, int(row.at.timestamp()))
-        for row in written
-        if row.allowed is not None
-        and row.kind in _OF_DEVICES
-        and (row.allowed & bit or messages[row.message_id].measures_everyone)
+        (fact.device_ref, fact.kind, int(fact.at.timestamp()))
+        for fact in written
+        if fact.kind in _OF_DEVICES
+        and (device := devices.get(fact.device_ref)) is not None
+        and (device.allowed & bit or messages[fact.message_id].measures_everyone)
     ]
     return [list(column) for column in zip(*rows, strict=True)]
 

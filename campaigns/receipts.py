@@ -7,15 +7,14 @@ implies shown and received, shown implies received; the first report of each kin
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from itertools import starmap
 from threading import Lock
 from time import monotonic
 from typing import Final, NamedTuple
 
 from django.db import connection, transaction
 
-from campaigns import receipt_counting
 from campaigns.models import ReceiptKind
+from campaigns.receipt_counting import Fact, MessageFacts, count
 from campaigns.receipt_tokens import TokenSubject, parse_receipts
 from pushplatform.partitions import MESSAGE_EPOCH
 from pushplatform.sites.models import Site
@@ -58,26 +57,6 @@ class Tally:
             setattr(self, name, getattr(self, name) + getattr(other, name))
 
 
-class MessageFacts(NamedTuple):
-    """What counting needs to know of a Message. `actions`: the names of its buttons."""
-
-    site_id: int
-    campaign_id: int | None
-    measures_everyone: bool
-    actions: frozenset[str]
-
-
-class Fact(NamedTuple):
-    """A receipt as it is stored."""
-
-    message_id: int
-    device_ref: int
-    kind: int
-    at: datetime
-    action: str | None
-    implied: bool
-
-
 def record_reports(reports: Sequence[Report], now: datetime) -> Tally:
     """Writes and counts genuine reports; those that are forged, too old or unknown are only tallied."""
     tally = Tally()
@@ -105,8 +84,8 @@ def record(genuine: Iterable[tuple[TokenSubject, Report]], now: datetime, tally:
         return
     with transaction.atomic():
         written = _insert(facts, now)
-        receipt_counting.count(written, known, now)
-    said = sum(1 for row in written if not row.implied)
+        count(written, known, now)
+    said = sum(1 for fact in written if not fact.implied)
     tally.counted += said
     tally.repeated += len(kept) - said
 
@@ -133,25 +112,22 @@ def _clamped(at: datetime | None, message_id: int, now: datetime) -> datetime:
     return now if at is None else max(min(at, now), made)
 
 
-def _insert(facts: Sequence[Fact], now: datetime) -> list[receipt_counting.Written]:
-    """The facts that were not there yet, each with what is counted of its device."""
+def _insert(facts: Sequence[Fact], now: datetime) -> list[Fact]:
+    """The facts that were not there yet."""
     columns = list(zip(*facts, strict=True))
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            with i as (
-                insert into receipt (message_id, device_ref, kind, at, action, implied, reported_at)
-                select m, d, k, a, b, i, %s from unnest(
-                    %s::bigint[], %s::bigint[], %s::smallint[], %s::timestamptz[], %s::text[], %s::boolean[]
-                ) with ordinality x(m, d, k, a, b, i, no) order by no
-                on conflict do nothing returning message_id, device_ref, kind, at, action, implied
-            )
-            select i.*, d.allowed, d.browser, d.os, d.language, d.service
-            from i left join device d on d.id = i.device_ref and i.device_ref > 0
+            insert into receipt (message_id, device_ref, kind, at, action, implied, reported_at)
+            select m, d, k, a, b, i, %s from unnest(
+                %s::bigint[], %s::bigint[], %s::smallint[], %s::timestamptz[], %s::text[], %s::boolean[]
+            ) x(m, d, k, a, b, i)
+            on conflict do nothing returning message_id, device_ref, kind
             """,
             [now, *map(list, columns)],
         )
-        return list(starmap(receipt_counting.Written, cursor.fetchall()))
+        written = set(cursor.fetchall())
+    return [fact for fact in facts if fact[:3] in written]
 
 
 @dataclass(slots=True)

@@ -60,6 +60,7 @@ log = logging.getLogger(__name__)
 class _Waiting:
     reports: list[Report]
     written: asyncio.Future[None]
+    since: float
 
 
 class ReceiptsEndpoint:
@@ -89,10 +90,8 @@ class ReceiptsEndpoint:
             return
         if method != "POST":
             raise Problem("method_not_allowed", headers={"Allow": "POST, OPTIONS"})
-        if (
-            headers.get(b"content-type", b"text/plain").decode("latin-1").partition(";")[0].strip().lower()
-            not in _TYPES
-        ):
+        media_type = headers.get(b"content-type", b"text/plain").partition(b";")[0].strip().lower()
+        if media_type not in _TYPES:
             raise Problem("unsupported_media_type", "Send text/plain or application/json.")
         reports = read_reports(parse_json(await _read(receive), max_body=MAX_BODY))
         if reports:
@@ -102,7 +101,7 @@ class ReceiptsEndpoint:
         """Returns when they are committed; raises Problem 503 when that is not to be had now."""
         if self._count + len(reports) > MAX_WAITING:
             raise _unavailable()
-        waiting = _Waiting(reports, asyncio.get_running_loop().create_future())
+        waiting = _Waiting(reports, asyncio.get_running_loop().create_future(), monotonic())
         self._waiting.append(waiting)
         self._count += len(reports)
         if self._count >= FLUSH_AT:
@@ -113,8 +112,7 @@ class ReceiptsEndpoint:
 
     async def _flush_all(self) -> None:
         while self._waiting:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._enough.wait(), WAIT_SECONDS)
+            await self._gather()
             taken, reports = self._take()
             try:
                 tally = await asyncio.get_running_loop().run_in_executor(self._thread, self._flush, reports)
@@ -127,6 +125,13 @@ class ReceiptsEndpoint:
             else:
                 _settle(taken, None)
                 self._note(tally)
+
+    async def _gather(self) -> None:
+        """Lets reports come together until the oldest has waited WAIT_SECONDS, or there are FLUSH_AT."""
+        left = self._waiting[0].since + WAIT_SECONDS - monotonic()
+        if left > 0:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._enough.wait(), left)
 
     def _take(self) -> tuple[list[_Waiting], list[Report]]:
         """About FLUSH_AT reports, of whole requests."""
