@@ -237,6 +237,7 @@ class Origin:
         handle, settings = exchange.handle, self._settings
         handle.setopt(pycurl.NOSIGNAL, 1)
         handle.setopt(pycurl.POST, 1)
+        handle.setopt(pycurl.PATH_AS_IS, 1)
         handle.setopt(pycurl.USERAGENT, "pushplatform")
         handle.setopt(pycurl.FOLLOWLOCATION, 0)
         handle.setopt(pycurl.PROTOCOLS, pycurl.PROTO_HTTPS if self._tls else pycurl.PROTO_HTTP)

@@ -105,7 +105,7 @@ def parse_endpoint(url: str, *, extra_hosts: frozenset[str] = frozenset(), allow
     if "#" in rest:
         raise EndpointRefused("fragment", "the endpoint must not have a fragment")
     origin, host, service, path = _authority(scheme, authority, extra_hosts, allow_loopback)
-    if path and not rest.startswith(path):
+    if path and (not rest.startswith(path) or rest[len(path) : len(path) + 1] not in ("", "/", "?") or "/." in rest):
         raise EndpointRefused("path_not_allowed", "the endpoint's path is not one this push service uses")
     return Endpoint(url, origin, host, service)
 

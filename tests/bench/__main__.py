@@ -1,4 +1,4 @@
-"""`python -m tests.bench NAME …`: run benchmarks, print their tables, write var/bench/NAME.json.
+"""`python -m tests.bench NAME …`: run benchmarks, print their tables, write var/bench/NAME.json; no NAME lists them.
 
 A benchmark is a module of this package with `run() -> dict`: metric → number, and "ratios" → {name: number}.
 """
@@ -34,9 +34,11 @@ def table(name: str, result: Mapping[str, Any]) -> str:
 
 def main(arguments: list[str]) -> int:
     known = names()
-    unknown = [name for name in arguments if name not in known]
-    if unknown or not arguments:
-        print(f"usage: python -m tests.bench NAME …   with NAME one of: {', '.join(known)}", file=sys.stderr)
+    if not arguments:
+        print("\n".join(known))
+        return 0
+    if unknown := [name for name in arguments if name not in known]:
+        print(f"no benchmark is called {', '.join(unknown)}; there are: {', '.join(known)}", file=sys.stderr)
         return 2
     RESULTS.mkdir(parents=True, exist_ok=True)
     for name in arguments:

@@ -1,7 +1,6 @@
 """Push services on this machine for the tests of the wire: real sockets, real TLS, every kind of misbehaviour."""
 
 import contextlib
-import shutil
 import socket
 import socketserver
 import ssl
@@ -19,6 +18,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+
+from tests.parts.needs import require_program
 
 
 @dataclass(frozen=True)
@@ -172,8 +173,10 @@ def push_server() -> Iterator[Callable[..., PushServer]]:
     started: list[tuple[_Server, PushServer]] = []
 
     def start(certificate: Certificate | None = None) -> PushServer:
-        handler = type("Handler", (_Handler,), {})
-        server = _Server(("127.0.0.1", 0), handler)
+        class Handler(_Handler):
+            """This service's own."""
+
+        server = _Server(("127.0.0.1", 0), Handler)
         if certificate is not None:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(certificate.file, certificate.key)
@@ -181,7 +184,7 @@ def push_server() -> Iterator[Callable[..., PushServer]]:
         service = PushServer(
             f"{'http' if certificate is None else 'https'}://localhost:{server.server_port}", server.server_port
         )
-        handler.service = service
+        Handler.service = service
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
         started.append((server, service))
         return service
@@ -233,13 +236,16 @@ def connect_proxy() -> Iterator[Callable[..., Proxy]]:
     started: list[socketserver.ThreadingTCPServer] = []
 
     def start(tunnels: dict[str, int]) -> Proxy:
-        handler = type("Handler", (_ProxyHandler,), {"tunnels": tunnels})
-        server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), handler)
+        class Handler(_ProxyHandler):
+            """This proxy's own."""
+
+        server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)
         server.daemon_threads = True
-        handler.proxy = Proxy(f"http://127.0.0.1:{server.server_address[1]}")
+        Handler.tunnels = tunnels
+        Handler.proxy = Proxy(f"http://127.0.0.1:{server.server_address[1]}")
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
         started.append(server)
-        return handler.proxy
+        return Handler.proxy
 
     yield start
     for server in started:
@@ -257,9 +263,7 @@ def silent_port() -> Iterator[int]:
 @pytest.fixture(scope="session")
 def http2_server(certificate: Certificate) -> Iterator[str]:
     """Base URL of a push service that speaks HTTP/2 only; its paths are told in http2_server.mjs."""
-    node = shutil.which("node")
-    if node is None:
-        pytest.skip("node is not installed: no HTTP/2 server to test with")
+    node = require_program("node", "nodejs")
     script = Path(__file__).with_name("http2_server.mjs")
     with subprocess.Popen(
         [node, str(script), certificate.key, certificate.file], stdin=subprocess.PIPE, stdout=subprocess.PIPE

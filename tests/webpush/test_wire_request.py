@@ -78,6 +78,8 @@ def test_the_known_push_services_are_allowed_and_named(url: str, origin: str, se
         ("https://push.kaiostech.com/x", "port_not_allowed"),
         ("https://fcm.googleapis.com:99999/x", "port_not_allowed"),
         ("https://graph.facebook.com/me", "path_not_allowed"),
+        ("https://graph.facebook.com/rl_push_sender", "path_not_allowed"),
+        ("https://graph.facebook.com/rl_push_send/../me", "path_not_allowed"),
         ("https://evil.example/x", "host_not_allowed"),
         ("https://evilfcm.googleapis.com/x", "host_not_allowed"),
         ("https://sub.fcm.googleapis.com/x", "host_not_allowed"),

@@ -22,8 +22,13 @@ def transport(certificate: Certificate) -> Iterator[Callable[..., Transport]]:
     made: list[Transport] = []
 
     def make(**options: Any) -> Transport:
-        settings = {"allow_loopback": True, "connect_timeout": 5.0, "answer_timeout": 5.0, "ca_file": certificate.file}
-        made.append(Transport(**(settings | options)))
+        settings: dict[str, Any] = {
+            "allow_loopback": True,
+            "connect_timeout": 5.0,
+            "answer_timeout": 5.0,
+            "ca_file": certificate.file,
+        }
+        made.append(Transport(**(usual | options)))
         return made[-1]
 
     yield make
@@ -54,12 +59,12 @@ def answer_of(transport: Transport, url: str) -> Answer:
 def test_the_request_arrives_as_it_was_built(push_server: StartServer, transport: Callable[..., Transport]) -> None:
     server = push_server()
 
-    answer = answer_of(transport(), f"{server.base}/201/abc?token=x%2fy")
+    answer = answer_of(transport(), f"{server.base}/201/./abc?token=x%2fy")
 
     assert (answer.status, answer.error, answer.body) == (201, None, b"")
     assert answer.seconds > 0
     [received] = server.received
-    assert received.path == "/201/abc?token=x%2fy"
+    assert received.path == "/201/./abc?token=x%2fy"
     assert received.body == b"encrypted"
     sent = {"ttl": "60", "urgency": "high", "topic": "abcd", "authorization": "vapid t=a, k=b"}
     sent |= {"content-encoding": "aes128gcm", "content-type": "application/octet-stream", "content-length": "9"}
@@ -184,7 +189,9 @@ def test_a_broken_answer_is_an_error_and_the_next_request_is_fine(
 ) -> None:
     server, sender = push_server(), transport()
 
-    assert answer_of(sender, f"{server.base}/{kind}") == Answer(0, {}, b"", error, pytest.approx(0, abs=5))
+    answer = answer_of(sender, f"{server.base}/{kind}")
+
+    assert (answer.status, answer.headers, answer.body, answer.error) == (0, {}, b"", error)
     assert answer_of(sender, f"{server.base}/201").status == 201
 
 
