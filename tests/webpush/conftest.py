@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -19,6 +20,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from pushplatform.webpush.transport import Transport
 from tests.parts.needs import require_program
 
 
@@ -273,3 +275,18 @@ def http2_server(certificate: Certificate) -> Iterator[str]:
         yield f"https://localhost:{int(process.stdout.readline())}"
         process.stdin.close()
         process.wait(5)
+
+
+@pytest.fixture
+def transport(certificate: Certificate) -> Iterator[Callable[..., Transport]]:
+    """Make a transport that trusts the tests' certificate and is impatient; closed at the end."""
+    made: list[Transport] = []
+    usual: dict[str, Any] = {"allow_loopback": True, "connect_timeout": 5.0, "answer_timeout": 5.0}
+
+    def make(**options: Any) -> Transport:
+        made.append(Transport(**({"ca_file": certificate.file} | usual | options)))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.close()

@@ -1,59 +1,17 @@
-"""The transport against real push services on this machine."""
+"""The transport against real push services on this machine: what comes back, and how much at once."""
 
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from pushplatform.webpush.outcome import Answer
-from pushplatform.webpush.request import Endpoint, PushRequest, PushService, build_request, parse_endpoint
+from pushplatform.webpush.request import Endpoint, PushRequest, PushService
 from pushplatform.webpush.transport import Transport
-
-from .conftest import Certificate, Proxy, PushServer
+from tests.webpush.conftest import Certificate, PushServer
+from tests.webpush.sending import all_answers, answer_of, request_to
 
 StartServer = Callable[..., PushServer]
-
-
-@pytest.fixture
-def transport(certificate: Certificate) -> Iterator[Callable[..., Transport]]:
-    """Make a transport that trusts the tests' certificate and is impatient; closed at the end."""
-    made: list[Transport] = []
-
-    def make(**options: Any) -> Transport:
-        settings: dict[str, Any] = {
-            "allow_loopback": True,
-            "connect_timeout": 5.0,
-            "answer_timeout": 5.0,
-            "ca_file": certificate.file,
-        }
-        made.append(Transport(**(usual | options)))
-        return made[-1]
-
-    yield make
-    for each in made:
-        each.close()
-
-
-def request_to(url: str, body: bytes = b"encrypted") -> PushRequest:
-    endpoint = parse_endpoint(url, allow_loopback=True)
-    return build_request(endpoint, body, authorization="vapid t=a, k=b", ttl=60, urgency="high", topic="abcd")
-
-
-def all_answers(transport: Transport) -> list[tuple[Any, Answer]]:
-    answers: list[tuple[Any, Answer]] = []
-    while transport.in_flight:
-        answers += transport.poll(10)
-    return answers
-
-
-def answer_of(transport: Transport, url: str) -> Answer:
-    ticket = object()
-    transport.submit(request_to(url), ticket)
-    [(returned, answer)] = all_answers(transport)
-    assert returned is ticket
-    return answer
 
 
 def test_the_request_arrives_as_it_was_built(push_server: StartServer, transport: Callable[..., Transport]) -> None:
@@ -106,26 +64,6 @@ def test_an_interim_answer_is_not_the_answer(push_server: StartServer, transport
     assert answer.status == 201
     assert answer.headers["location"] == "/m/1"
     assert "link" not in answer.headers
-
-
-def test_a_redirect_is_not_followed(push_server: StartServer, transport: Callable[..., Transport]) -> None:
-    server = push_server()
-
-    answer = answer_of(transport(), f"{server.base}/moved")
-
-    assert answer.status == 307
-    assert [received.path for received in server.received] == ["/moved"]
-
-
-@pytest.mark.parametrize(("kind", "status"), [("huge", 400), ("endless", 201)])
-def test_of_a_huge_body_4_kb_are_read_and_the_status_stands(
-    push_server: StartServer, transport: Callable[..., Transport], kind: str, status: int
-) -> None:
-    answer = answer_of(transport(answer_timeout=60.0), f"{push_server().base}/{kind}")
-
-    assert (answer.status, answer.error) == (status, None)
-    assert answer.body == b"x" * 4096
-    assert answer.seconds < 30, "broken off, not timed out"
 
 
 def test_an_answer_takes_nothing_over_from_the_one_before(
@@ -209,101 +147,6 @@ def test_a_name_that_does_not_resolve_is_a_failed_lookup(transport: Callable[...
     assert answer.error in ("dns_failed", "timeout_before_write")
 
 
-def test_a_certificate_nobody_vouches_for_is_refused(
-    push_server: StartServer, transport: Callable[..., Transport], certificate: Certificate
-) -> None:
-    server = push_server(certificate)
-
-    assert answer_of(transport(ca_file=None), f"{server.base}/201").error == "tls"
-    assert server.received == []
-
-
-def test_a_certificate_of_another_name_is_refused(
-    push_server: StartServer, transport: Callable[..., Transport], certify: Callable[..., Certificate]
-) -> None:
-    other = certify("push.example")
-    server = push_server(other)
-
-    assert answer_of(transport(ca_file=other.file), f"{server.base}/201").error == "tls"
-    assert server.received == []
-
-
-@pytest.mark.parametrize("host", ["10.1.2.3", "169.254.169.254", "[fd00::1]", "[::ffff:192.168.0.1]", "100.64.0.1"])
-@pytest.mark.parametrize("allow_loopback", [True, False])
-def test_a_private_address_is_refused_before_anything_is_sent(
-    transport: Callable[..., Transport], host: str, allow_loopback: bool
-) -> None:
-    endpoint = Endpoint(f"https://{host}/x", f"https://{host}", host.strip("[]"), PushService.OTHER)
-    sender = transport(allow_loopback=allow_loopback)
-    sender.submit(PushRequest(endpoint, (), b"secret"), 1)
-
-    assert [answer.error for _, answer in all_answers(sender)] == ["address_refused"]
-
-
-def test_a_name_that_leads_to_this_machine_is_refused_unless_allowed(
-    push_server: StartServer, transport: Callable[..., Transport]
-) -> None:
-    server = push_server()
-
-    assert answer_of(transport(allow_loopback=False), f"{server.base}/201").error == "address_refused"
-    assert server.connections == 0
-
-
-def test_a_route_takes_the_place_of_the_host_and_the_host_is_still_named(
-    push_server: StartServer, transport: Callable[..., Transport]
-) -> None:
-    server = push_server()
-    sender = transport(allow_loopback=False, routed={"jmt17.google.com": server.base})
-    endpoint = parse_endpoint("https://jmt17.google.com/201/send?x=1")
-    sender.submit(build_request(endpoint, b"b", authorization="a", ttl=1, urgency="low", topic=None), "ticket")
-
-    [(ticket, answer)] = all_answers(sender)
-
-    assert (ticket, answer.status) == ("ticket", 201)
-    [received] = server.received
-    assert received.path == "/201/send?x=1"
-    assert received.headers["host"] == "jmt17.google.com"
-
-
-def test_the_environments_proxy_is_not_used(
-    push_server: StartServer, transport: Callable[..., Transport], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in ("http_proxy", "https_proxy", "all_proxy", "ALL_PROXY", "HTTPS_PROXY"):
-        monkeypatch.setenv(name, "http://localhost:1")
-
-    assert answer_of(transport(), f"{push_server().base}/201").status == 201
-
-
-def test_a_proxy_is_asked_for_every_service_but_those_on_this_machine(
-    push_server: StartServer,
-    connect_proxy: Callable[..., Proxy],
-    transport: Callable[..., Transport],
-    certificate: Certificate,
-) -> None:
-    apple, local = push_server(certificate), push_server()
-    proxy = connect_proxy({"web.push.apple.com:443": apple.port})
-    sender = transport(proxy=proxy.url)
-
-    assert answer_of(sender, f"{local.base}/201").status == 201
-    assert answer_of(sender, "https://web.push.apple.com/201/x").status == 201
-    assert answer_of(sender, "https://fcm.googleapis.com/201").error == "proxy_failed"
-    assert proxy.asked == ["web.push.apple.com:443", "fcm.googleapis.com:443"]
-    assert [received.path for received in apple.received] == ["/201/x"]
-
-
-@pytest.mark.parametrize("host", ["10.1.2.3", "[::1]", "localhost", "127.0.0.1"])
-def test_a_proxy_is_not_asked_for_private_addresses(
-    connect_proxy: Callable[..., Proxy], transport: Callable[..., Transport], host: str
-) -> None:
-    proxy = connect_proxy({})
-    sender = transport(proxy=proxy.url, allow_loopback=False)
-    endpoint = Endpoint(f"https://{host}/x", f"https://{host}", host.strip("[]"), PushService.OTHER)
-    sender.submit(PushRequest(endpoint, (), b""), 1)
-
-    assert [answer.error for _, answer in all_answers(sender)] == ["address_refused"]
-    assert proxy.asked == []
-
-
 def test_an_origin_that_hangs_holds_up_no_other(push_server: StartServer, transport: Callable[..., Transport]) -> None:
     hanging, well = push_server(), push_server()
     sender = transport(connect_timeout=1.0, answer_timeout=1.0, max_in_flight=20)
@@ -380,19 +223,6 @@ def test_polling_with_nothing_under_way_returns_at_once(transport: Callable[...,
     assert sender.in_flight == 0
 
 
-def test_an_endpoint_libcurl_cannot_read_is_an_answer_and_not_an_exception(transport: Callable[..., Transport]) -> None:
-    sender = transport()
-    for url in ("https://localhost/ä", "https://local host/", "gopher://localhost/", ""):
-        endpoint = Endpoint(url, "https://localhost", "localhost", PushService.LOCAL)
-        sender.submit(PushRequest(endpoint, (), b""), url)
-
-    answers = all_answers(sender)
-
-    assert len(answers) == 4
-    assert {answer.status for _, answer in answers} == {0}
-    assert {answer.error for _, answer in answers} <= {"failed", "protocol"}
-
-
 def test_closing_breaks_off_what_is_under_way(push_server: StartServer, transport: Callable[..., Transport]) -> None:
     server, sender = push_server(), transport(max_in_flight=5)
     for number in range(20):
@@ -416,68 +246,3 @@ def test_a_service_that_is_out_of_reach_costs_one_timeout_and_not_one_each(
     assert len(errors) == 100
     assert errors.count("timeout_before_write") == 32
     assert errors.count("out_of_reach") == 68
-
-
-def test_over_http2_hundreds_share_a_few_connections(http2_server: str, transport: Callable[..., Transport]) -> None:
-    sender = transport(max_in_flight=200)
-    before = int(answer_of(sender, f"{http2_server}/201").headers["x-sessions"])
-    for number in range(2000):
-        sender.submit(request_to(f"{http2_server}/201/{number}"), number)
-
-    answers = all_answers(sender)
-
-    assert sorted(ticket for ticket, _ in answers) == list(range(2000))
-    assert {answer.status for _, answer in answers} == {201}
-    assert max(int(answer.headers["x-sessions"]) for _, answer in answers) <= before + 3
-    assert 60 < max(int(answer.headers["x-busiest"]) for _, answer in answers) <= 200
-
-
-def test_over_http2_a_stream_that_hangs_or_breaks_leaves_the_others_alone(
-    http2_server: str, transport: Callable[..., Transport]
-) -> None:
-    sender = transport(connect_timeout=0.5, answer_timeout=0.5)
-    kinds = ["hang", "rst", "201", "huge"]
-    for number in range(40):
-        sender.submit(request_to(f"{http2_server}/{kinds[number % 4]}"), kinds[number % 4])
-
-    answers = {(kind, answer.status, answer.error) for kind, answer in all_answers(sender)}
-
-    assert answers == {
-        ("hang", 0, "timeout_after_write"),
-        ("rst", 0, "reset"),
-        ("201", 201, None),
-        ("huge", 413, None),
-    }
-
-
-def test_over_http2_a_service_that_says_goodbye_loses_nothing(
-    http2_server: str, transport: Callable[..., Transport]
-) -> None:
-    sender = transport()
-    for number in range(200):
-        sender.submit(request_to(f"{http2_server}/{'goaway' if number % 50 == 20 else '201'}"), number)
-
-    assert [answer.status or answer.error for _, answer in all_answers(sender)] == [201] * 200
-
-
-def test_a_connection_that_has_gone_deaf_is_not_used_again(
-    http2_server: str, transport: Callable[..., Transport]
-) -> None:
-    sender = transport(connect_timeout=0.3, answer_timeout=0.3)
-    assert answer_of(sender, f"{http2_server}/201").status == 201
-
-    assert answer_of(sender, f"{http2_server}/deaf").error == "timeout_after_write"
-    assert answer_of(sender, f"{http2_server}/201").status == 201
-
-
-def test_importing_the_wire_loads_neither_django_nor_celery() -> None:
-    modules = "address connections encryption keys outcome request transport vapid".split()
-    code = (
-        "import sys\n"
-        + "".join(f"import pushplatform.webpush.{name}\n" for name in modules)
-        + "print(sorted({name.partition('.')[0] for name in sys.modules} & {'django', 'celery', 'kombu', 'psycopg'}))"
-    )
-
-    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-
-    assert ran.stdout.strip() == "[]"

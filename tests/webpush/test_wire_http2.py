@@ -1,0 +1,58 @@
+"""The transport against a push service that speaks HTTP/2."""
+
+from collections.abc import Callable
+
+from pushplatform.webpush.transport import Transport
+from tests.webpush.sending import all_answers, answer_of, request_to
+
+
+def test_over_http2_hundreds_share_a_few_connections(http2_server: str, transport: Callable[..., Transport]) -> None:
+    sender = transport(max_in_flight=200)
+    before = int(answer_of(sender, f"{http2_server}/201").headers["x-sessions"])
+    for number in range(2000):
+        sender.submit(request_to(f"{http2_server}/201/{number}"), number)
+
+    answers = all_answers(sender)
+
+    assert sorted(ticket for ticket, _ in answers) == list(range(2000))
+    assert {answer.status for _, answer in answers} == {201}
+    assert max(int(answer.headers["x-sessions"]) for _, answer in answers) <= before + 3
+    assert 60 < max(int(answer.headers["x-busiest"]) for _, answer in answers) <= 200
+
+
+def test_over_http2_a_stream_that_hangs_or_breaks_leaves_the_others_alone(
+    http2_server: str, transport: Callable[..., Transport]
+) -> None:
+    sender = transport(connect_timeout=0.5, answer_timeout=0.5)
+    kinds = ["hang", "rst", "201", "huge"]
+    for number in range(40):
+        sender.submit(request_to(f"{http2_server}/{kinds[number % 4]}"), kinds[number % 4])
+
+    answers = {(kind, answer.status, answer.error) for kind, answer in all_answers(sender)}
+
+    assert answers == {
+        ("hang", 0, "timeout_after_write"),
+        ("rst", 0, "reset"),
+        ("201", 201, None),
+        ("huge", 413, None),
+    }
+
+
+def test_over_http2_a_service_that_says_goodbye_loses_nothing(
+    http2_server: str, transport: Callable[..., Transport]
+) -> None:
+    sender = transport()
+    for number in range(200):
+        sender.submit(request_to(f"{http2_server}/{'goaway' if number % 50 == 20 else '201'}"), number)
+
+    assert [answer.status or answer.error for _, answer in all_answers(sender)] == [201] * 200
+
+
+def test_a_connection_that_has_gone_deaf_is_not_used_again(
+    http2_server: str, transport: Callable[..., Transport]
+) -> None:
+    sender = transport(connect_timeout=0.3, answer_timeout=0.3)
+    assert answer_of(sender, f"{http2_server}/201").status == 201
+
+    assert answer_of(sender, f"{http2_server}/deaf").error == "timeout_after_write"
+    assert answer_of(sender, f"{http2_server}/201").status == 201
