@@ -141,6 +141,7 @@ async def show_statistics(service: LocalPush, request: Request) -> Response:
             "reports_pending": len(service.reporter),
             "browsers": {"simulated": kinds["simulated"], "firefox": kinds["firefox"], "connected": connected},
             "faults_on": len(service.faults),
+            "unsaved": service.journal.unsaved,
         }
     )
 

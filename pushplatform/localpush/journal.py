@@ -37,6 +37,7 @@ class Journal:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="journal") if directory else None
         self._connection = self._thread.submit(_open, directory).result() if self._thread and directory else None
         self._writing = asyncio.Lock()
+        self._in_hand = 0
 
     def put(self, table: str, key: str, row: Callable[[], str]) -> None:
         """Keep a row; `row` is called when it is written, so it always writes the newest."""
@@ -52,6 +53,11 @@ class Journal:
         if self._thread is None:
             return []
         return self._thread.submit(self._read, table).result()
+
+    @property
+    def unsaved(self) -> int:
+        """Rows that a kill at this moment would lose."""
+        return self._in_hand + sum(map(len, self._changes.values()))
 
     async def run(self) -> None:
         """Write until cancelled."""
@@ -73,12 +79,15 @@ class Journal:
                 _log.error("the state could not be written and will be tried again: %s", problem)
                 for table, key, value in changes:
                     self._changes[table].setdefault(key, None if value is None else partial(str, value))
+            finally:
+                self._in_hand = 0
 
     async def _collect(self) -> list[Change]:
         """The changes as rows; lets requests in between, as a thousand rows take some 30 ms to spell out."""
         changes: list[Change] = []
         for table, pending in self._changes.items():
             self._changes[table] = {}
+            self._in_hand += len(pending)
             for position, (key, row) in enumerate(pending.items()):
                 if position % 50 == 49:
                     await asyncio.sleep(0)

@@ -46,11 +46,13 @@ class LocalPush:
         self.simulation = Simulation(self.registry, self.waiting, self.inbox, self.reporter, lambda: self.statistics)
         self.delivery = Delivery(self.registry, self.waiting, self.inbox, self.simulation, lambda: self.statistics)
         self._tasks: list[asyncio.Task[None]] = []
+        self._writing: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Bring back what an earlier run kept and begin to work."""
         self._restore()
-        for work in (self.journal.run(), self.simulation.run(), self.reporter.run(), self.delivery.run()):
+        self._writing = self._begin(self.journal.run())
+        for work in (self.simulation.run(), self.reporter.run(), self.delivery.run()):
             self._tasks.append(self._begin(work))
         for browser in self.registry:
             if browser.kind == "simulated" and browser.online:
@@ -66,7 +68,10 @@ class LocalPush:
         for number, report in enumerate(self.reporter.outstanding()):
             self.journal.put("reports", str(number), report.row)
         await self.reporter.close()
+        # Cancelled only now: a write cut short would lose what it had taken.
         await self.journal.close()
+        if self._writing is not None:
+            self._writing.cancel()
 
     async def unless_stopping(self, seconds: float) -> None:
         """Sleep, but not longer than the service runs."""
@@ -127,7 +132,7 @@ class LocalPush:
 
     def _restore(self) -> None:
         for _, row in self.journal.rows("browsers"):
-            self.registry.add(Browser.from_row(row))
+            self.registry.restore(Browser.from_row(row))
         for _, row in self.journal.rows("subscriptions"):
             self.registry.restore_subscription(row)
         for key, times in self.journal.rows("seen"):

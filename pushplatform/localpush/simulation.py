@@ -54,6 +54,7 @@ class Simulation:
         browser = message.subscription.browser
         delay = receive_delay(browser.behaviour, browser.seed, message.ordinal)
         if delay:
+            self.peek(message)
             asyncio.get_running_loop().call_later(delay, self._queue, message)
         else:
             self._queue(message)
@@ -103,6 +104,8 @@ class Simulation:
     def _open(self, message: Message, browser: Browser) -> Payload | None:
         """The payload, also noted in the entry; None if it was not made for this browser."""
         entry = message.entry
+        if entry.content is not None:
+            return read_payload(entry.content.encode())
         if not message.body:
             plaintext = b""
         else:

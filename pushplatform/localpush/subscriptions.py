@@ -213,11 +213,15 @@ class Registry:
         )
 
     def add(self, browser: Browser) -> None:
+        self.restore(browser)
+        self._changed(browser)
+
+    def restore(self, browser: Browser) -> None:
+        """Add a browser that is kept already."""
         self._browsers[browser.id] = browser
         self._last_numbers[browser.kind] = max(self._last_numbers[browser.kind], browser.number)
         if browser.uaid is not None:
             self._user_agents[browser.uaid] = browser
-        self._changed(browser)
 
     def restore_subscription(self, row: str) -> None:
         """Add a kept subscription; one whose browser was deleted stays as the memory that it is gone."""

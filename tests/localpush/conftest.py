@@ -156,7 +156,7 @@ class ReceiptsServer:
 
         self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_port}/push/v1/receipts"
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
 
     def of(self, message: str) -> list[str]:
         """The kinds reported for a message, in the order of arrival."""
