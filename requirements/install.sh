@@ -47,7 +47,9 @@ if [ ! -e .venv ]; then
 fi
 
 say "Installing the pinned packages of $pins (the first time this takes a minute)."
-if ! .venv/bin/python -m pip install -q --disable-pip-version-check --no-input --require-hashes -r "$pins" >&2; then
+# The pins name every dependency, so pip need not look for more.
+if ! .venv/bin/python -m pip install -q --disable-pip-version-check --no-input --no-deps --require-hashes \
+    -r "$pins" >&2; then
     say "The packages could not be installed. Is the network there? pip's own settings (PIP_INDEX_URL and so on) apply."
     exit 1
 fi
