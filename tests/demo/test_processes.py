@@ -97,11 +97,11 @@ def test_ctrl_c_in_the_terminal_does_not_reach_it(tmp_path):
 def test_a_killed_supervisor_takes_it_along(tmp_path):
     code = (
         "import sys, time; from pathlib import Path; from pushplatform.demo.process import Child;"
-        f"c = Child('sleeper', ['sleep', '60'], log=Path({str(tmp_path / 'log')!r})); c.start();"
-        "print(c.pid, flush=True); time.sleep(60)"
+        f"c = Child('sleeper', ['sh', '-c', 'echo asleep; exec sleep 60'], log=Path({str(tmp_path / 'log')!r}));"
+        "c.start(); print(c.pid, flush=True); time.sleep(60)"
     )
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, cwd=REPOSITORY) as parent:
         pid = int(parent.stdout.readline())
-        assert alive(pid)
+        assert line(tmp_path / "log") == "asleep"
         parent.send_signal(signal.SIGKILL)
     assert gone(pid)
