@@ -15,7 +15,7 @@ from django.db import connection
 from campaigns.counting import MAX_VALUE, slot_of
 from campaigns.models import Lane, ReceiptKind
 from pushplatform.webpush.request import PushService
-from subscribers.models import Purpose
+from subscribers.models import Device, Purpose
 
 RECEIVED, SHOWN, CLICKED, CLOSED, _CONVERTED = ReceiptKind.values
 _COLUMNS: Final[dict[int, str]] = {RECEIVED: "received", SHOWN: "shown", CLICKED: "clicked", CLOSED: "closed"}
@@ -95,7 +95,8 @@ def _devices(ids: set[int]) -> dict[int, _Device]:
     with connection.cursor() as cursor:
         # A join with the inserted rows would read all devices: the planner cannot know how few they are.
         cursor.execute(
-            "select id, allowed, browser, os, language, service from device where id = any(%s)", [sorted(ids)]
+            "select id, allowed, browser, os, language, service from device where id = any(%s) and status <> %s",
+            [sorted(ids), Device.Status.ERASED],
         )
         return {id_: _Device(allowed, _dimensions(*values)) for id_, allowed, *values in cursor.fetchall()}
 
