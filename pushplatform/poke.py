@@ -15,14 +15,15 @@ class Poke(Task):
 
     abstract = True
 
-    def poke(self, *ids: int) -> None:
+    def poke(self, *ids: int, queue: str | None = None) -> None:
+        """Sends one task for each id, to the task's own queue or to another."""
         for id_ in ids:
             try:
-                self.delay(id_)
+                self.apply_async((id_,), queue=queue)
             except (KombuError, OSError) as error:
                 # Not an error for the caller: the row is committed and the sweep looks for it.
                 log.warning("broker unreachable (%s): %s waits for the sweep", type(error).__name__, self.name)
                 return
 
-    def poke_on_commit(self, *ids: int, using: Any = None) -> None:
-        transaction.on_commit(lambda: self.poke(*ids), using=using)
+    def poke_on_commit(self, *ids: int, queue: str | None = None, using: Any = None) -> None:
+        transaction.on_commit(lambda: self.poke(*ids, queue=queue), using=using)

@@ -1,0 +1,161 @@
+"""Writes what became of devices: facts, counters, retired devices and retries in one short transaction."""
+
+import random
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, NamedTuple
+
+from django.db import connection, transaction
+
+from campaigns import counting
+from campaigns.leases import renew
+from campaigns.loading import Job, Target
+from campaigns.models import Batch, Message
+from pushplatform.webpush.outcome import (
+    MAX_ATTEMPTS,
+    MAX_ATTEMPTS_UNANSWERED,
+    REASONS,
+    Outcome,
+    Verdict,
+    retry_delay,
+)
+from pushplatform.webpush.request import PushService
+from subscribers import devices
+from subscribers.models import Purpose
+
+_MEASUREMENT: Final = 1 << Purpose.MEASUREMENT
+
+
+class Entry(NamedTuple):
+    """The outcome for one device. `http_code` 0 where no push service answered; `service` is who was asked."""
+
+    target: Target
+    outcome: Outcome
+    reason: str | None
+    http_code: int
+    service: int
+    retry_at: datetime | None = None
+
+
+def settle(job: Job, target: Target, verdict: Verdict, http_code: int, service: int, now: datetime) -> Entry:
+    """The entry for an answer: what is to be retried is given up after enough attempts, and never outlives expiry."""
+    if verdict.outcome is not Outcome.RETRY:
+        return Entry(target, verdict.outcome, verdict.reason, http_code, service)
+    attempt = job.lease.attempt
+    if attempt >= (MAX_ATTEMPTS_UNANSWERED if verdict.reason == "no_answer" else MAX_ATTEMPTS):
+        return Entry(target, Outcome.FAILED, verdict.reason, http_code, service)
+    retry_at = now + timedelta(seconds=retry_delay(attempt, verdict.retry_after, random.random()))
+    if retry_at >= job.expires_at:
+        return Entry(target, Outcome.EXPIRED, "expired", http_code, service)
+    return Entry(target, Outcome.RETRY, verdict.reason, http_code, service, retry_at)
+
+
+def record(job: Job, entries: Sequence[Entry], now: datetime) -> int | None:
+    """Records the entries and prolongs the lease; the message's status now, or None when the lease was lost.
+
+    Also with a lost lease nothing is lost or counted twice: what somebody else has written stands.
+    """
+    entries = sorted(entries, key=lambda entry: entry.target.device_id)
+    final = [entry for entry in entries if entry.outcome is not Outcome.RETRY]
+    waiting = [entry for entry in entries if entry.outcome is Outcome.RETRY]
+    gone = [entry for entry in final if entry.outcome is Outcome.GONE]
+    with transaction.atomic(), connection.cursor() as cursor:
+        status = renew(cursor, job.lease)
+        inserted = _insert_deliveries(cursor, job, final, now) if final else frozenset()
+        if waiting:
+            _insert_retries(cursor, job, waiting)
+        if gone:
+            hashes = [(entry.target.device_id, bytes(entry.target.endpoint_hash or b"")) for entry in gone]
+            devices.mark_gone(hashes, now)
+        if inserted:
+            _count(cursor, job, [entry for entry in final if entry.target.device_id in inserted], now)
+            if status is None:
+                _uncount_cancelled(cursor, job, inserted, now)
+    return status
+
+
+def _uncount_cancelled(cursor: Any, job: Job, inserted: Collection[int], now: datetime) -> None:
+    """Takes back what a cancel has counted of devices that, as we now know, were sent to after all.
+
+    It closed our Batch when the lease was over, because nothing had been heard of us.
+    """
+    cursor.execute(
+        f"""select count(*) from unnest(%s::bigint[]) u(d)
+            where exists (select from batch b join message m on m.id = b.message_id where b.id = %s
+                          and b.state = {Batch.State.DONE:d} and m.status = {Message.Status.CANCELLED:d})
+              and not exists (select from retry x where x.message_id = %s and x.device_id = u.d)""",
+        [list(inserted), job.lease.batch_id, job.message_id],
+    )
+    counting.add(cursor, job.counter, now.astimezone(UTC), {"cancelled": -cursor.fetchone()[0]}, {})
+
+
+def _insert_deliveries(cursor: Any, job: Job, entries: Sequence[Entry], now: datetime) -> frozenset[int]:
+    """The ids of the devices that had no outcome yet."""
+    cursor.execute(
+        """insert into delivery (message_id, device_id, contact_id, status, reason, service, attempts, http_code,
+                                 measured, at)
+           select %s, d, c, s, r, v, %s, h, m, %s
+           from unnest(%s::bigint[], %s::bigint[], %s::smallint[], %s::smallint[], %s::smallint[], %s::smallint[],
+                       %s::boolean[]) o(d, c, s, r, v, h, m)
+           on conflict do nothing returning device_id""",
+        [
+            job.message_id,
+            job.lease.attempt,
+            now,
+            [entry.target.device_id for entry in entries],
+            [entry.target.frozen_contact_id for entry in entries],
+            [int(entry.outcome) for entry in entries],
+            [entry.reason and REASONS[entry.reason].number for entry in entries],
+            [entry.service for entry in entries],
+            [entry.http_code for entry in entries],
+            [is_measured(job, entry.target) for entry in entries],
+        ],
+    )
+    return frozenset(id_ for (id_,) in cursor.fetchall())
+
+
+def is_measured(job: Job, target: Target) -> bool:
+    """Whether reports of this device may be tied to it."""
+    return job.measures_everyone or bool(target.allowed & _MEASUREMENT)
+
+
+def _insert_retries(cursor: Any, job: Job, entries: Sequence[Entry]) -> None:
+    lease = job.lease
+    cursor.execute(
+        """insert into retry (message_id, device_id, contact_id, recipient_no, lane, service, vapid_key_id, attempt,
+                              not_before, expires_at, http_code)
+           select %s, d, c, n, %s, v, k, %s, t, %s, h
+           from unnest(%s::bigint[], %s::bigint[], %s::int[], %s::smallint[], %s::bigint[], %s::timestamptz[],
+                       %s::smallint[]) o(d, c, n, v, k, t, h)
+           where not exists (select from delivery x where x.message_id = %s and x.device_id = d)
+           on conflict do nothing""",
+        [
+            job.message_id,
+            lease.lane,
+            lease.attempt,
+            job.expires_at,
+            [entry.target.device_id for entry in entries],
+            [entry.target.frozen_contact_id for entry in entries],
+            [entry.target.recipient_no for entry in entries],
+            [entry.service for entry in entries],
+            [entry.target.vapid_key_id or lease.vapid_key_id for entry in entries],
+            [entry.retry_at for entry in entries],
+            [entry.http_code for entry in entries],
+            job.message_id,
+        ],
+    )
+
+
+def _count(cursor: Any, job: Job, entries: Sequence[Entry], now: datetime) -> None:
+    counts: dict[str, int] = defaultdict(int)
+    breakdown: dict[tuple[str, str], dict[str, int]] = defaultdict(lambda: defaultdict(int))
+    for target, outcome, _, _, service, _ in entries:
+        column = counting.OUTCOMES[outcome]
+        counts[column] += 1
+        if job.counter.campaign_id is not None:
+            device = target.device
+            for name in ("browser", "os", "language"):
+                breakdown[name, device[name] or ""][column] += 1
+            breakdown["service", PushService(service).name.lower()][column] += 1
+    counting.add(cursor, job.counter, now.astimezone(UTC), counts, breakdown)

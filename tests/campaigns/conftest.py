@@ -1,0 +1,38 @@
+"""A localpush process for the whole run and a Site for each test, in a database that really commits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pushplatform.webpush.transport import Transport
+from tests.localpush.conftest import LocalPushProcess
+
+if TYPE_CHECKING:
+    from tests.campaigns.world import World
+
+
+@pytest.fixture(scope="session")
+def push_service() -> Iterator[LocalPushProcess]:
+    process = LocalPushProcess()
+    yield process
+    process.stop()
+
+
+@pytest.fixture
+def world(push_service: LocalPushProcess, module_database: str) -> Iterator[World]:
+    from tests.campaigns.world import World  # noqa: PLC0415  (Django is set up after this file is read)
+
+    yield World(push_service)
+    push_service.call("DELETE", "/faults")
+
+
+@pytest.fixture
+def transport() -> Iterator[Transport]:
+    from campaigns.worker_process import make_transport  # noqa: PLC0415
+
+    opened = make_transport()
+    yield opened
+    opened.close()
