@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from pushplatform.localpush.parsing import BadInput, Fields
@@ -26,7 +26,9 @@ class Behaviour:
     seed: int | str | None = None
 
     def as_json(self) -> dict[str, Any]:
-        return {**asdict(self), "delay_ms": list(self.delay_ms), "receive_delay_ms": list(self.receive_delay_ms)}
+        document = {name: getattr(self, name) for name in self.__slots__}
+        document["delay_ms"], document["receive_delay_ms"] = list(self.delay_ms), list(self.receive_delay_ms)
+        return document
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,7 +40,7 @@ class LocalPush:
         self.inbox = Inbox(keep, self._keep_entry, lambda number: self.journal.drop("inbox", str(number)))
         self.waiting = Waiting(
             lambda message: self.journal.put("waiting", message.id, message.row),
-            lambda message: self.journal.drop("waiting", message.id),
+            lambda message: self.journal.drop("waiting", message.id, put_once=True),
         )
         self.reporter = Reporter(lambda: self.statistics, lambda report: self.simulation.answer_due(report))
         self.simulation = Simulation(self.registry, self.waiting, self.inbox, self.reporter, lambda: self.statistics)
