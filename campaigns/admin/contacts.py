@@ -9,10 +9,12 @@ from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
+from campaigns.admin.contact_names import name_of
 from campaigns.admin.person_messages import messages_of
 from pushplatform.sites.access import Right
 from pushplatform.sites.admin.scope import SiteScopedAdmin, when
 from subscribers.admin.consents import ledger_of, state_of_contact
+from subscribers.admin.words import device_name
 from subscribers.models import Contact, Device
 
 SHOWN_DEVICES = 20
@@ -57,6 +59,8 @@ class ContactAdmin(SiteScopedAdmin):
     ) -> HttpResponse:
         contact = self.object_for(request, object_id, Right.SEE)
         devices = list(contact.devices.order_by("status", "-last_seen_at")[:SHOWN_DEVICES])
+        for device in devices:
+            device.shown_name = device_name(device)
         return self.page(
             request,
             "campaigns/contact.html",
@@ -70,15 +74,6 @@ class ContactAdmin(SiteScopedAdmin):
             ledger=ledger_of(contact, devices),
             course=messages_of(contact, devices),
         )
-
-
-def name_of(contact: Contact) -> str | None:
-    """The name, where the CRM tells one."""
-    attributes = contact.attributes
-    whole = attributes.get("name") or " ".join(
-        str(attributes[key]) for key in ("first_name", "last_name") if attributes.get(key)
-    )
-    return str(whole) or None
 
 
 def local_time(contact: Contact) -> Any:

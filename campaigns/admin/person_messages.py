@@ -6,6 +6,7 @@ from typing import Any
 from campaigns.admin.reasons import sentence_of
 from campaigns.models import Delivery, Message, Receipt, ReceiptKind
 from pushplatform.webpush.outcome import Outcome
+from subscribers.admin.words import device_name
 from subscribers.models import Contact, Device
 
 SHOWN = 20
@@ -38,12 +39,14 @@ def with_ticks(deliveries: Sequence[Delivery], devices: dict[int, Device]) -> li
         reported.setdefault((receipt.message_id, receipt.device_ref), {})[receipt.kind] = receipt.at
     lines = []
     for one in deliveries:
+        device = devices.get(one.device_id)
         at = reported.get((one.message_id, one.device_id), {})
         word, colour = OUTCOME_WORDS[Outcome(one.status)]
         lines.append(
             {
                 "delivery": one,
-                "device": devices.get(one.device_id),
+                "device": device,
+                "device_name": device_name(device) if device else "a device of before",
                 "word": word,
                 "colour": colour,
                 "why": sentence_of(one.reason),

@@ -2,6 +2,7 @@
 
 from pushplatform.webpush.outcome import REASONS
 
+BY_CODE = {code: reason.sentence for code, reason in REASONS.items()}
 BY_NUMBER = {reason.number: (code, reason.sentence) for code, reason in REASONS.items()}
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from django.db.models import Q
 
+from subscribers.admin.words import device_name
 from subscribers.models import (
     ConsentRecord,
     ConsentState,
@@ -81,8 +82,15 @@ def ledger_of(contact: Contact | None, devices: Iterable[Device]) -> list[dict[s
             "line": line,
             "purpose": purposes.get(line.purpose_id),
             "wording": wordings.get(line.wording_id) if line.wording_id else None,
-            "who": "The CRM" if line.scope == Scope.CONTACT else f"The person, in {by_id.get(line.subject_id)}",
+            "who": _whose_word(line, by_id),
             "granted": line.decision == Decision.GRANTED,
         }
         for line in lines
     ]
+
+
+def _whose_word(line: ConsentRecord, devices: dict[int, Device]) -> str:
+    if line.scope == Scope.CONTACT:
+        return "The CRM"
+    device = devices.get(line.subject_id)
+    return f"The person, in {device_name(device)}" if device else "The person, in a browser of before"

@@ -11,18 +11,10 @@ from unfold.decorators import display as unfold_display
 from pushplatform.sites.access import Right
 from pushplatform.sites.admin.scope import SiteScopedAdmin, when
 from pushplatform.sites.public_ids import UnknownId, decode, encode
-from pushplatform.webpush.request import PushService
 from subscribers.admin.consents import ledger_of, state_of_device
+from subscribers.admin.words import device_name, service_name
 from subscribers.models import Device, DeviceStats
 
-SERVICE_NAMES = {
-    PushService.FCM: "Google (Chrome, Edge on Android, Opera)",
-    PushService.MOZILLA: "Mozilla (Firefox)",
-    PushService.APPLE: "Apple (Safari)",
-    PushService.WINDOWS: "Windows (Edge)",
-    PushService.OTHER: "Another",
-    PushService.LOCAL: "On this machine",
-}
 STATUS_COLOURS = {"Active": "success", "Unsubscribed": "", "Gone": "warning", "Replaced": "", "Erased": ""}
 
 
@@ -74,9 +66,7 @@ class DeviceAdmin(SiteScopedAdmin):
 
     @display(description="Device")
     def what(self, device: Device) -> str:
-        version = device.browser_version.split(".")[0]
-        browser = f"{(device.browser or 'browser').capitalize()} {version}".strip()
-        return f"{browser} on {device.os or 'unknown system'}"
+        return device_name(device)
 
     @display(description="Contact", empty_value="anonymous", ordering="contact__external_id")
     def linked_contact(self, device: Device) -> Any:
@@ -101,7 +91,7 @@ class DeviceAdmin(SiteScopedAdmin):
             obj=device,
             device=device,
             public_id=encode("dev", device.pk),
-            service=SERVICE_NAMES.get(PushService(device.service), "Another"),
+            service=service_name(device.service),
             status=self.shown_status(device),
             stats=DeviceStats.objects.filter(pk=device.pk).first(),
             consents=state_of_device(device),

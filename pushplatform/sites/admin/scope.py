@@ -21,6 +21,17 @@ from pushplatform.sites.models import Site
 WHEN = "j M Y, H:i"
 
 
+def site_for(request: HttpRequest, right: Right) -> Site:
+    """The Site that the address names by `_site`; Http404 where it is not the user's, PermissionDenied without the
+    right on it."""
+    site = current_site(request)
+    if site is None or request.GET.get("_site") != str(site.pk):
+        raise Http404
+    if not may(request.user, right, site):
+        raise PermissionDenied
+    return site
+
+
 def when(moment: datetime | None) -> str | None:
     """A moment as lists show it, in the Site's time zone."""
     return None if moment is None else formats.date_format(timezone.localtime(moment), WHEN)

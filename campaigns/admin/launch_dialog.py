@@ -1,0 +1,78 @@
+"""The dialogs before a launch: how many, what, when, until when. What was confirmed is what is launched: the token says
+which draft the dialog showed."""
+
+import hashlib
+import json
+from datetime import timedelta
+from typing import Any
+
+from django.core import signing
+from django.utils import timezone
+
+from campaigns import audience
+from campaigns.admin import preview
+from campaigns.audience import Waterfall
+from campaigns.models import Campaign
+from campaigns.options import parse_options
+
+_SALT = "campaigns.launch"
+_LONGEST = timedelta(hours=12)
+"""How long a dialog may stay open."""
+
+
+def data_of(campaign: Campaign) -> dict[str, Any]:
+    """What the dialogs say of a draft that is ready."""
+    now = timezone.now()
+    options, _ = parse_options(campaign.options, now)
+    rows = list(campaign.campaign_segments.select_related("segment").order_by("id"))
+    return {
+        "token": token_of(campaign),
+        "figures": waterfall_of(campaign),
+        "segments": [row.segment.name for row in rows if not row.excluded],
+        "excluded": [row.segment.name for row in rows if row.excluded],
+        "notification": _drawn(campaign),
+        "purpose": campaign.purpose.title,
+        "latest_only": options is not None and options.devices == "latest",
+        "until": options and options.expires_at,
+        "until_fixed": bool(campaign.options.get("expires_at")),
+        "ttl": options and options.ttl,
+    }
+
+
+def _drawn(campaign: Campaign) -> dict[str, Any]:
+    """As nobody in particular sees it."""
+    drawn: dict[str, Any] = preview.draw(campaign.content, campaign.site, preview.NOBODY).get("notification", {})
+    return drawn
+
+
+def waterfall_of(campaign: Campaign) -> Waterfall:
+    rows = list(campaign.campaign_segments.order_by("id").values_list("segment_id", "excluded"))
+    return audience.count(
+        campaign.site_id,
+        [pk for pk, excluded in rows if not excluded],
+        [pk for pk, excluded in rows if excluded],
+        campaign.purpose,
+        campaign.options.get("devices") or "all",
+    )
+
+
+def token_of(campaign: Campaign) -> str:
+    """Stands for this draft as it is now."""
+    return signing.dumps([campaign.pk, _digest(campaign)], salt=_SALT)
+
+
+def is_what_was_shown(campaign: Campaign, token: str) -> bool:
+    """Whether the draft is still the one that the dialog with this token showed."""
+    try:
+        return bool(signing.loads(token, salt=_SALT, max_age=_LONGEST) == [campaign.pk, _digest(campaign)])
+    except signing.BadSignature:
+        return False
+
+
+def _digest(campaign: Campaign) -> str:
+    """Of everything that decides who gets what."""
+    rows = campaign.campaign_segments.order_by("segment_id").values_list(
+        "segment_id", "excluded", "segment__definition"
+    )
+    plan = [campaign.purpose_id, campaign.content, campaign.options, [list(row) for row in rows]]
+    return hashlib.sha256(json.dumps(plan, sort_keys=True).encode()).hexdigest()
