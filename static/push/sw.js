@@ -12,6 +12,7 @@
   const VERSION = 1;
   const AUTOMATIC_TAG = "user_visible_auto_notification"; // Chrome's own, shown when a worker shows nothing
   const BOUND_MS = 5000; // iOS ends a push handler after about 10 s and then delays later pushes
+  const HOLD_MS = 1500;
   const LONGEST_SPREAD_S = 25; // browsers end an idle worker after about 30 s
   const QUEUE_LIMIT = 500;
   const PER_REQUEST = 100; // what the platform takes in one report
@@ -21,7 +22,10 @@
   const address = new URL(self.location.href);
   const registeredBySdk = address.searchParams.has("site");
   const isSafari = /AppleWebKit/.test(navigator.userAgent) && !/Chrom|Edg|OPR|Android/.test(navigator.userAgent);
-  const followed = new Set(); // notifications followed in this life of the worker: their close is not a dismissal
+  // Firefox calls a notification closed also when it was followed, or replaced by a newer one: that is no dismissal.
+  const REPLACING_MS = 2000;
+  const followed = new Set();
+  const replaced = new Map();
 
   // ---- storage -------------------------------------------------------------------------------------------------
 
@@ -116,10 +120,13 @@
   }
 
   async function show({ title, options }) {
+    const { tag } = options;
+    const earlier = tag ? await bounded(self.registration.getNotifications({ tag }), 500, []) : [];
+    for (const one of earlier) replaced.set(keyOf(one), Date.now());
     try {
       await self.registration.showNotification(title, options);
     } catch {
-      const { body, tag, data, navigate } = options; // a picture or button this browser refuses must not cost the rest
+      const { body, data, navigate } = options; // a picture or button this browser refuses must not cost the rest
       await self.registration.showNotification(title, { body, tag, data, ...(navigate && { navigate }) });
     }
   }
@@ -139,9 +146,12 @@
       const at = new Date().toISOString();
       const kinds = ["received", "shown"];
       const reporting = report(kinds.map((kind) => ({ token: message.token, kind, at })), message.spread);
-      await bounded(reporting, BOUND_MS + message.spread * 1000);
+      // Chrome shows a notification of its own when a push event ends with none on the screen: the event must be over
+      // before a person has read and followed ours. An idle worker lives on for half a minute; Safari's does not.
+      if (isSafari) await bounded(reporting, BOUND_MS);
+      else if (!message.spread) await bounded(reporting, HOLD_MS);
     }
-    await bounded(forgetOld(), 1000);
+    bounded(forgetOld(), BOUND_MS);
   }
 
   /** Remember a message id; true when it was known already (a push service or a retry may deliver twice). */
@@ -290,6 +300,7 @@
 
   // ---- clicks and dismissals -----------------------------------------------------------------------------------
 
+  const keyOf = (notification) => notification.data?.m ?? notification.tag;
   const isOurs = (notification) => notification.tag !== AUTOMATIC_TAG && Number.isInteger(notification.data?.v);
 
   function reported(notification, kind, action) {
@@ -315,7 +326,7 @@
   function onClick(event) {
     const { notification, action } = event;
     if (!isOurs(notification)) return;
-    followed.add(notification.data.m ?? notification.tag);
+    followed.add(keyOf(notification));
     notification.close();
     const { url, actions } = notification.data;
     // The right to open a window lasts about a second: it is used before anything is stored or sent.
@@ -326,7 +337,8 @@
 
   function onClose(event) {
     const { notification } = event;
-    if (!isOurs(notification) || followed.has(notification.data.m ?? notification.tag)) return;
+    const key = keyOf(notification);
+    if (!isOurs(notification) || followed.has(key) || Date.now() - (replaced.get(key) ?? 0) < REPLACING_MS) return;
     event.waitUntil(reported(notification, "closed"));
   }
 
@@ -356,7 +368,7 @@
         device_id: known.device_id,
         device_secret: known.device_secret,
         subscription: subscription.toJSON(),
-        application_server_key: keyOf(subscription) ?? key,
+        application_server_key: applicationKey(subscription) ?? key,
         language: navigator.language,
         time_zone: Intl.DateTimeFormat().resolvedOptions().timeZone,
         consents: [],
@@ -369,14 +381,14 @@
     await change({
       device_id: device_id ?? known.device_id,
       device_secret: device_secret ?? known.device_secret,
-      application_server_key: keyOf(subscription) ?? key,
+      application_server_key: applicationKey(subscription) ?? key,
       endpoint,
       p256dh: keys.p256dh,
       refreshed_at: Date.now(),
     });
   }
 
-  function keyOf(subscription) {
+  function applicationKey(subscription) {
     const bytes = subscription.options?.applicationServerKey;
     if (!bytes) return null;
     const text = btoa(String.fromCharCode(...new Uint8Array(bytes)));

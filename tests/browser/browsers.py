@@ -19,10 +19,11 @@ EXECUTABLES: dict[Kind, str] = {"chromium": "/usr/bin/chromium", "firefox": "/us
 #: A port where nothing listens: whatever is not this machine is sent there and fails at once.
 NOWHERE = 9
 
-FIREFOX_PREFERENCES: dict[str, str | int | bool] = {
+FIREFOX_PREFERENCES: dict[str, str | float | bool] = {
     "dom.push.testing.allowInsecureServerURL": True,
     "dom.push.connection.enabled": True,  # automation switches it off otherwise: subscribing ends in AbortError
     "dom.push.retryBaseInterval": 200,
+    "dom.push.requestTimeout": 2000,
     "alerts.useSystemBackend": True,
     "network.proxy.type": 1,
     "network.proxy.http": "127.0.0.1",
@@ -47,7 +48,7 @@ def missing(kind: Kind) -> str | None:
 
 
 class Browser:
-    """One browser on one profile, which outlives the browser: `restart()` keeps what it remembers."""
+    """One browser on one profile, which outlives the browser: `quit()`, then `start()`."""
 
     def __init__(
         self,
@@ -74,7 +75,7 @@ class Browser:
         self.context = self._start()
 
     def _start(self) -> BrowserContext:
-        environment = {
+        environment: dict[str, str | float | bool] = {
             **{name: value for name, value in os.environ.items() if not name.startswith(("DJANGO_", "CHROME_"))},
             "DBUS_SESSION_BUS_ADDRESS": self._desktop.address,
             "HOME": str(self._home),
@@ -82,7 +83,7 @@ class Browser:
         }
         return self._chromium(environment) if self.kind == "chromium" else self._firefox(environment)
 
-    def _chromium(self, environment: dict[str, str]) -> BrowserContext:
+    def _chromium(self, environment: dict[str, str | float | bool]) -> BrowserContext:
         preferences = self._profile / "Default" / "Preferences"
         if not preferences.exists():
             # Playwright's own grant is lost on restart; this is what a person's "Allow" leaves behind.
@@ -113,7 +114,7 @@ class Browser:
             ],
         )
 
-    def _firefox(self, environment: dict[str, str]) -> BrowserContext:
+    def _firefox(self, environment: dict[str, str | float | bool]) -> BrowserContext:
         preferences = dict(FIREFOX_PREFERENCES)
         if self._push_server:
             preferences["dom.push.serverURL"] = self._push_server
@@ -137,13 +138,13 @@ class Browser:
         """The addresses of all tabs that show a page."""
         return [page.url for page in self.context.pages if urlsplit(page.url).scheme.startswith("http")]
 
-    def restart(self) -> None:
-        """Quit and start again on the same profile."""
-        self.context.close()
-        self.context = self._start()
-
     def quit(self) -> None:
+        """Close the browser; its profile stays."""
         self.context.close()
+
+    def start(self) -> None:
+        """Start it again on the same profile, with what it remembers."""
+        self.context = self._start()
 
     def dispose(self) -> None:
         """Quit and forget the profile."""

@@ -109,10 +109,15 @@ def platform(gcm: FakeGcm) -> Iterator[StubPlatform]:
 
 
 @pytest.fixture
-def shop(platform: StubPlatform, shop_port: int) -> Iterator[str]:
+def shop_pages(platform: StubPlatform) -> Shop:
+    """The shop's own server, for tests that break something of it."""
+    return Shop(platform=platform.base, site=platform.site, people=DEFAULT_PEOPLE, secret="stub identity secret")
+
+
+@pytest.fixture
+def shop(shop_pages: Shop, shop_port: int) -> Iterator[str]:
     """The shop's address on an origin no other test has used."""
-    application = Shop(platform=platform.base, site=platform.site, people=DEFAULT_PEOPLE, secret="stub identity secret")
-    config = uvicorn.Config(application, host="127.0.0.1", port=shop_port, log_level="error", lifespan="off")
+    config = uvicorn.Config(shop_pages, host="127.0.0.1", port=shop_port, log_level="error", lifespan="off")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()

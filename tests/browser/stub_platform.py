@@ -96,19 +96,21 @@ class StubPlatform:
         if request.method == "OPTIONS":
             methods = {"Access-Control-Allow-Methods": "*", "Access-Control-Allow-Headers": "content-type"}
             return web.Response(status=204, headers={**allow, **methods})
-        self.calls.append((request.method, request.path))
-        name = request.path.rsplit("/", 1)[-1]
-        if name in self.failing:
-            status, headers = self.fail_with
-            return web.json_response({"code": "busy"}, status=status, headers={**allow, **headers})
-        if name in self.refusals:
-            status, code = self.refusals[name]
-            return web.json_response({"status": status, "code": code, "detail": code}, status=status, headers=allow)
-        response = await handler(request)
+        response = self._told_to_fail(request.path.rsplit("/", 1)[-1]) or await handler(request)
         response.headers.update(allow)
         with self._changed:
+            self.calls.append((request.method, request.path))
             self._changed.notify_all()
         return response
+
+    def _told_to_fail(self, name: str) -> web.Response | None:
+        if name in self.failing:
+            status, headers = self.fail_with
+            return web.json_response({"code": "busy"}, status=status, headers=headers)
+        if name in self.refusals:
+            status, code = self.refusals[name]
+            return web.json_response({"status": status, "code": code, "detail": code}, status=status)
+        return None
 
     # The browser API
 

@@ -1,12 +1,14 @@
 """A person with a browser in front of the shop: what tests say they do, in the words of somebody watching."""
 
-from typing import Any, cast
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
 
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.browsers import Browser
 from tests.browser.notification_daemon import Alert, Desktop
 
+Found = TypeVar("Found")
 #: A service worker's first start and the first answer of a push service are slow on a busy machine.
 PATIENCE_MS = 15_000
 
@@ -19,6 +21,7 @@ class Visitor:
         self.page: Page = browser.page()
         self.page.set_default_timeout(PATIENCE_MS)
         self.complaints: list[str] = []
+        self._came_after = len(desktop.alerts)
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
 
     # Going about
@@ -97,7 +100,11 @@ class Visitor:
 
     def sees(self, title: str) -> Alert:
         """Wait for a notification with this title at the desktop."""
-        return self._pumped(lambda: self.desktop.titled(title), f"a notification titled {title!r}")[-1]
+        return self._pumped(lambda: self.alerts(title), f"a notification titled {title!r}")[-1]
+
+    def alerts(self, title: str) -> list[Alert]:
+        """Every notification with this title since this visitor came, oldest first."""
+        return [alert for alert in self.desktop.alerts[self._came_after :] if alert.title == title]
 
     def clicks(self, alert: Alert) -> None:
         self.desktop.click(alert)
@@ -112,11 +119,12 @@ class Visitor:
         """Wait for a tab of the shop with this path."""
         self._pumped(lambda: path in self.tabs(), f"a tab with {path}; there are {self.tabs()}")
 
-    def _pumped(self, look: Any, what: str) -> Any:
+    def _pumped(self, look: Callable[[], Found], what: str) -> Found:
         """Wait while the browser's events keep flowing: a blocked thread would not learn of new tabs."""
         waiting = next(iter(self.browser.context.pages))
         for _ in range(PATIENCE_MS // 20):
             if found := look():
                 return found
             waiting.wait_for_timeout(20)
-        raise AssertionError(f"{what} did not appear; shown so far: {[alert.title for alert in self.desktop.alerts]}")
+        shown = [alert.title for alert in self.desktop.alerts[self._came_after :]]
+        raise AssertionError(f"{what} did not appear; notifications so far: {shown}")
