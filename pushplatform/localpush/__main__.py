@@ -43,7 +43,7 @@ def _whole(least: int, most: int) -> Callable[[str], int]:
     return parse
 
 
-def _options(arguments: list[str] | None = None) -> Options:
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m pushplatform.localpush",
         description=_DESCRIPTION,
@@ -69,7 +69,12 @@ def _options(arguments: list[str] | None = None) -> Options:
         default="warning",
         help="how much to log (warning)",
     )
-    given = parser.parse_args(arguments)
+    return parser
+
+
+def _options() -> Options:
+    parser = _parser()
+    given = parser.parse_args()
     for name in ("tls_cert", "tls_key"):
         path = getattr(given, name)
         if path is not None and not path.is_file():

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pushplatform.localpush.inbox import Inbox, moment
+from pushplatform.localpush.inbox import Entry, Inbox, moment
 from pushplatform.localpush.parsing import shortened
 from pushplatform.localpush.simulation import Simulation
 from pushplatform.localpush.statistics import Statistics
@@ -64,26 +64,11 @@ class Delivery:
         now: float,
     ) -> Message:
         """Take a checked push: it replaces an older one of its Topic, is stored, and handed over if it can be."""
-        if push.topic is not None:
-            older = self._waiting.replaced_by_topic(subscription, push.topic)
-            if older is not None:
-                self.end(older, "replaced")
+        self._make_room_for(push, subscription)
         browser = subscription.browser
         browser.posts += 1
+        self._registry.changed(browser)
         ttl = min(push.ttl, LONGEST_TTL)
-        entry = self._inbox.add(
-            at=now,
-            label=browser.label,
-            browser=browser.id,
-            kind=browser.kind,
-            subscription=shortened(subscription.token),
-            size=len(body),
-            ttl=ttl,
-            urgency=push.urgency,
-            topic=push.topic,
-            headers=_shown_headers(headers),
-            sender=_sender(claims),
-        )
         message = Message(
             id=secrets.token_urlsafe(16),
             subscription=subscription,
@@ -92,10 +77,9 @@ class Delivery:
             topic=push.topic,
             ttl=ttl,
             at=now,
-            entry=entry,
+            entry=self._enter(subscription, push, ttl, len(body), headers, claims, now),
             ordinal=browser.posts,
         )
-        self._registry.changed(browser)
         if browser.kind == "simulated" and not browser.online:
             self._simulation.peek(message)
         if ttl == 0 and not browser.online:
@@ -106,6 +90,35 @@ class Delivery:
             self.end(too_many, "dropped")
         self.hand_over(message)
         return message
+
+    def _make_room_for(self, push: Push, subscription: Subscription) -> None:
+        older = self._waiting.replaced_by_topic(subscription, push.topic) if push.topic is not None else None
+        if older is not None:
+            self.end(older, "replaced")
+
+    def _enter(
+        self,
+        subscription: Subscription,
+        push: Push,
+        ttl: int,
+        size: int,
+        headers: Mapping[str, str],
+        claims: VapidClaims | None,
+        now: float,
+    ) -> Entry:
+        return self._inbox.add(
+            at=now,
+            label=subscription.browser.label,
+            browser=subscription.browser.id,
+            kind=subscription.browser.kind,
+            subscription=shortened(subscription.token),
+            size=size,
+            ttl=ttl,
+            urgency=push.urgency,
+            topic=push.topic,
+            headers=_shown_headers(headers),
+            sender=_sender(claims),
+        )
 
     def hand_over(self, message: Message) -> None:
         """Give a stored message to its browser if that is there and the message is not under way already."""
