@@ -94,6 +94,14 @@ if PUSH_HOSTS_ROUTED and ENVIRONMENT == "production":
 if PUSH_ALLOW_LOOPBACK and ENVIRONMENT == "production":
     raise WrongSetting("PUSH_ALLOW_LOOPBACK: refused in production. Unset it, or set ENVIRONMENT to demo or test.")
 
+# --- Browsers ---------------------------------------------------------------------------------------------------------
+BROWSER_API_PER_MINUTE = env.integer(
+    "BROWSER_API_PER_MINUTE",
+    600,
+    "Calls of the browser API taken in a minute from one address (IPv6: one /64), counted by each web process.",
+    least=1,
+)
+
 # --- Django -----------------------------------------------------------------------------------------------------------
 INSTALLED_APPS = [
     "unfold",
@@ -196,6 +204,7 @@ UNFOLD = {
     "ENVIRONMENT": "pushplatform.sites.admin.navigation.environment_mark",
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,
+    "DASHBOARD_CALLBACK": "campaigns.admin.home.context",
     "SIDEBAR": {"navigation": "pushplatform.sites.admin.navigation.sidebar"},
     "STYLES": ["/static/admin-push/admin.css"],
     "SCRIPTS": ["/static/admin-push/admin.js"],

@@ -19,9 +19,9 @@ class Refused(Exception):
 class Invalid(Refused):
     """The input is wrong; `errors` names every wrong member."""
 
-    def __init__(self, errors: Sequence[Fault]):
-        super().__init__("; ".join(f"{fault.pointer}: {fault.detail}" for fault in errors))
-        self.errors = list(errors)
+    def __init__(self, errors: Sequence[tuple[str, str, str]]):
+        self.errors = [Fault(*error) for error in errors]
+        super().__init__("; ".join(f"{fault.pointer}: {fault.detail}" for fault in self.errors))
 
 
 class Conflict(Refused):

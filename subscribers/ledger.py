@@ -77,7 +77,7 @@ def withdraw_ended(purpose: Purpose, now: datetime, step: int = 10_000) -> None:
             rework(devices)
 
 
-def state(scope: Scope, subject_id: int) -> dict[str, str]:
+def state(scope: Any, subject_id: int) -> dict[str, str]:
     """The newest decision by purpose key: `granted` or `withdrawn`. A yes ended by a newer wording is left out."""
     with connection.cursor() as cursor:
         cursor.execute(_STATE, [scope, subject_id])
@@ -144,5 +144,9 @@ def _body(evidence: Mapping[str, Any]) -> str | None:
     """The evidence as the ledger hashes it. Its salt goes when it is erased: the hash then tells nothing."""
     if not evidence:
         return None
-    salted = {**evidence, "salt": secrets.token_hex(16)}
-    return json.dumps(salted, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return canonical({**evidence, "salt": secrets.token_hex(16)})
+
+
+def canonical(body: Mapping[str, Any]) -> str:
+    """The text of an evidence that `evidence_hash` is the SHA-256 of."""
+    return json.dumps(body, sort_keys=True, ensure_ascii=False, separators=(",", ":"))

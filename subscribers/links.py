@@ -12,6 +12,8 @@ from django.db import connection
 from subscribers.allowance import STANDS, rework
 from subscribers.lines import write
 
+NOBODY = -1
+
 # The decision `s` by which the browser `d` agreed to be linked, still standing.
 _YES = f"""exists (select 1 from consent_state s join purpose p on p.id = s.purpose_id
     where s.scope = 1 and s.subject_id = d.id and p.site_id = d.site_id and p.bit = 0 and {STANDS}
@@ -72,12 +74,16 @@ def cut_without_yes(device_ids: list[int], now: datetime) -> list[int]:
     return ended
 
 
-def obstacle(device_id: int, contact_id: int) -> str | None:
-    """Why this browser must not be linked to this person: a code of the API; None when it may be."""
+def obstacle(device_id: int, contact_id: int | None) -> str | None:
+    """Why this browser must not be linked to this person: a code of the API; None when it may be.
+
+    `contact_id`: None for somebody nobody has heard of yet.
+    """
+    contact = NOBODY if contact_id is None else contact_id
     with connection.cursor() as cursor:
         cursor.execute(
             f"select {_YES.format(contact='%s')}, {_NO.format(contact='%s')} from device d where d.id = %s",
-            [contact_id, contact_id, contact_id, device_id],
+            [contact, contact, contact, device_id],
         )
         yes, no = cursor.fetchone()
     if no:

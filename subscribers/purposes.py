@@ -1,7 +1,7 @@
 """What a Site asks consent for, and the exact wordings it asks with."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -114,8 +114,8 @@ def add_translation(purpose: Purpose, version: int, language: str, text: str) ->
     )
 
 
-def shown(site: Site, language: str) -> list[Shown]:
-    """What the Site asks for now, by bit: of each purpose's newest version the text in the language that fits best.
+def shown(site: Site, languages: Sequence[str]) -> list[Shown]:
+    """What the Site asks for now, by bit: of each purpose's newest version the text in the first language it has.
 
     `measurement` is not asked for where the Site does not need it.
     """
@@ -128,18 +128,17 @@ def shown(site: Site, language: str) -> list[Shown]:
         if not known or known[0].version == wording.version:
             known.append(wording)
     return [
-        Shown(purpose, _best(texts[purpose.id], language, site.default_language))
+        Shown(purpose, _best(texts[purpose.id], [*languages, site.default_language]))
         for purpose in purposes
         if purpose.id in texts
     ]
 
 
-def _best(wordings: list[Wording], language: str, default: str) -> Wording:
-    for wanted in (language, language.partition("-")[0], default, default.partition("-")[0]):
-        for wording in wordings:
-            if wanted and wording.language.lower() == wanted.lower():
-                return wording
-    return wordings[0]
+def _best(wordings: list[Wording], languages: Sequence[str]) -> Wording:
+    """The first language that there is a text in, exactly or without its region; else any text."""
+    texts = {wording.language.lower(): wording for wording in reversed(wordings)}
+    wanted = (tag for language in languages for tag in (language.lower(), language.lower().partition("-")[0]))
+    return next((texts[tag] for tag in wanted if tag in texts), wordings[0])
 
 
 def _create(purpose: Purpose, version: int, wording: Mapping[str, str], *, ends_older: bool) -> None:

@@ -43,6 +43,37 @@ PROBLEMS: Final[dict[str, ProblemCode]] = {
         403, "The API key lacks a scope", "Give its client the scope that `detail` names, in the admin."
     ),
     "forbidden": ProblemCode(403, "This is not allowed", "See `detail`."),
+    # --- browsers
+    "origin_not_allowed": ProblemCode(
+        403, "The page's origin is not one of the Site's", "Add the origin to the Site in the admin."
+    ),
+    "wrong_device_secret": ProblemCode(
+        403, "The secret is not this device's", "Send the device_secret that came with the device_id."
+    ),
+    "no_current_key": ProblemCode(503, "The Site has no VAPID key to subscribe with", "Make one in the admin."),
+    "unknown_key": ProblemCode(
+        422, "The subscription was made with a foreign key", "Subscribe with vapid_public_key of the config."
+    ),
+    "key_retired": ProblemCode(
+        422, "The subscription was made with a retired key", "Unsubscribe, then subscribe with the config's key."
+    ),
+    "unknown_wording": ProblemCode(422, "There is no such wording of this purpose", "Take it from the config."),
+    "wrong_signature": ProblemCode(
+        422, "The identity's signature is wrong", "Sign v1.<site>.<external_id>.<issued_at> with the identity secret."
+    ),
+    "identity_expired": ProblemCode(422, "The identity is over an hour old", "Sign anew for each page."),
+    "identity_in_future": ProblemCode(422, "The identity is from the future", "Set the signing server's clock right."),
+    "identity_before_logout": ProblemCode(
+        422, "The identity is older than the last logout", "Sign anew when the person has signed in again."
+    ),
+    "not_identified": ProblemCode(422, "Nobody is signed in on this browser", "Identify first, or decide only here."),
+    "personal_data_needed": ProblemCode(
+        409, "This browser's person has not agreed to be linked", "Ask for consent to personal_data first."
+    ),
+    "personal_data_withdrawn": ProblemCode(
+        409, "The person has withdrawn personal_data at the CRM", "Link only after the CRM records a newer grant."
+    ),
+    "contact_erased": ProblemCode(409, "The person was erased", "The CRM may bring the id back: recreate."),
     # --- idempotency
     "idempotency_key_required": ProblemCode(
         400, "An Idempotency-Key is needed", "Send a header Idempotency-Key, one for each act, such as a UUID."
