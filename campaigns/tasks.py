@@ -41,7 +41,7 @@ class _PokeBatch(Poke):
             super().poke(*ids, queue=queue)
 
 
-@shared_task(base=_PokeBatch, queue="campaign")
+@shared_task(base=_PokeBatch)
 def send_batch(batch_id: int) -> None:
     """Sends a Batch, unless somebody does already."""
     with until_asked_to_end() as ending:
@@ -54,7 +54,7 @@ def send_batch(batch_id: int) -> None:
             raise
 
 
-@shared_task(base=Poke, queue="chores")
+@shared_task(base=Poke)
 def freeze_message(message_id: int) -> None:
     """Takes a step in freezing a message's audience, and pokes itself for the next."""
     batch_ids, more = freezing.freeze_some(message_id, timezone.now())
@@ -63,13 +63,13 @@ def freeze_message(message_id: int) -> None:
         freeze_message.poke(message_id)
 
 
-@shared_task(base=Poke, queue="chores")
+@shared_task(base=Poke)
 def poke_message(message_id: int) -> None:
     """Pokes whatever of a message can go on, after a resume."""
     poke_due(sweeping.due_of_message(message_id))
 
 
-@shared_task(base=Poke, queue="chores")
+@shared_task(base=Poke)
 def sweep() -> None:
     """Looks for everything that is due."""
     poke_due(sweeping.sweep(timezone.now()))
@@ -80,14 +80,14 @@ def poke_due(due: sweeping.Due) -> None:
     freeze_message.poke(*due.freezing)
 
 
-@shared_task(base=Poke, queue="chores")
+@shared_task(base=Poke)
 def roll_up() -> None:
     """Brings finished Batches into the devices' statistics."""
     while rolling_up.roll_up():
         pass
 
 
-@shared_task(base=Poke, queue="chores")
+@shared_task(base=Poke)
 def make_partitions() -> None:
     """Makes the partitions of the months to come."""
     with connection.cursor() as cursor:

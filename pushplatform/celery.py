@@ -10,6 +10,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "pushplatform.settings")
 
 app = Celery("pushplatform")
 app.config_from_object("django.conf:settings", namespace="CELERY")
+app.conf.task_routes = {"campaigns.tasks.send_batch": {"queue": "campaign"}}  # targeted ones name their own queue
 app.autodiscover_tasks()
 
 
