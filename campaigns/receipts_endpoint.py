@@ -171,8 +171,13 @@ class ReceiptsEndpoint:
         """Writes what waits, then ends the thread and its connection."""
         if self._flusher is not None:
             await self._flusher
-        await asyncio.get_running_loop().run_in_executor(self._thread, connection.close)
+        await asyncio.get_running_loop().run_in_executor(self._thread, _close_connection)
         self._thread.shutdown()
+
+
+def _close_connection() -> None:
+    """That of the thread that calls this."""
+    connection.close()
 
 
 def read_reports(body: Any) -> list[Report]:

@@ -1,0 +1,179 @@
+"""The HTTP faces of campaigns: messages of the CRM API, and the click redirect."""
+
+import tomllib
+from functools import lru_cache
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from campaigns import clicks, control, targeted, tasks
+from campaigns.models import Lane, Message
+from campaigns.recipients import Decided
+from campaigns.send_request import MAX_EXTERNAL_ID, MAX_PARAMS, MAX_RECIPIENTS, SendRequest, parse_send_request
+from campaigns.statistics import figures_of, message_statistics, status_word
+from pushplatform.api.authentication import Caller
+from pushplatform.api.idempotency import KEPT, MAX_KEY, Answer, once, read_key
+from pushplatform.api.parsing import MAX_BODY
+from pushplatform.api.problems import Problem
+from pushplatform.api.times import rfc3339
+from pushplatform.sites import public_ids
+from pushplatform.sites.models import Scope
+from pushplatform.webpush.encryption import MAX_PLAINTEXT
+from pushplatform.webpush.request import MAX_TTL
+
+
+class Root(APIView):
+    """`GET /api/v1/`: what this installation is and can do."""
+
+    def get(self, request: Request) -> Response:
+        return Response(
+            {
+                "version": _version(),
+                "site": public_ids.encode("site", request.auth.site.pk),
+                "scopes": sorted(request.auth.scopes),
+                "features": ["messages", "receipts", "idempotency"],
+                "limits": {
+                    "body_bytes": MAX_BODY,
+                    "recipients": MAX_RECIPIENTS,
+                    "external_id_characters": MAX_EXTERNAL_ID,
+                    "params_characters": MAX_PARAMS,
+                    "payload_bytes": MAX_PLAINTEXT,
+                    "ttl_seconds": MAX_TTL,
+                    "send_at_days": targeted.MAX_AHEAD.days,
+                    "idempotency_key_characters": MAX_KEY,
+                    "idempotency_days": KEPT.days,
+                },
+            }
+        )
+
+
+@lru_cache(maxsize=1)
+def _version() -> str:
+    return str(tomllib.loads((settings.BASE_DIR / "pyproject.toml").read_text())["project"]["version"])
+
+
+class Messages(APIView):
+    """`POST /api/v1/messages`"""
+
+    required_scope = {"POST": Scope.MESSAGES_SEND}
+
+    def post(self, request: Request) -> Response:
+        caller: Caller = request.auth
+        key, now = read_key(request), timezone.now()
+
+        def accept() -> Answer:
+            asked = parse_send_request(request.data)
+            accepted = targeted.accept(asked, caller.site, caller.client, now)
+            if accepted.message.status == Message.Status.SENDING:
+                tasks.send_batch.poke_on_commit(*accepted.batch_ids, queue=tasks.QUEUES[Lane.TARGETED])
+            return Answer(202, _accepted_body(asked, accepted))
+
+        answer = once(caller.site.pk, key, "POST /messages", request.data, now, accept)
+        return Response(answer.body, answer.status, headers=answer.headers)
+
+
+def _accepted_body(asked: SendRequest, accepted: targeted.Accepted) -> dict[str, Any]:
+    message = accepted.message
+    words = {Message.Status.SCHEDULED: "scheduled", Message.Status.FINISHED: "finished"}
+    body = {
+        "id": public_ids.encode("msg", message.pk),
+        "status": words.get(message.status, "queued"),
+        "recipients_queued": message.recipients_queued,
+        "recipients_skipped": message.recipients_skipped,
+        "devices_queued": message.targeted,
+        "correlation_id": asked.correlation_id,
+        "results": [_result(one) for one in accepted.recipients],
+    }
+    if asked.content.warnings:
+        body["warnings"] = [
+            {"pointer": f"/content{at}", "code": code, "detail": detail} for at, code, detail in asked.content.warnings
+        ]
+    return body
+
+
+def _result(one: Decided) -> dict[str, Any]:
+    request = one.request
+    who = {"external_id": request.external_id} if request.external_id is not None else {"device_id": request.device_id}
+    if one.reason is not None:
+        return {**who, "status": "skipped", "reason": one.reason}
+    return {**who, "status": "queued", "devices": len(one.devices)}
+
+
+class OneMessage(APIView):
+    """`GET /api/v1/messages/{id}`"""
+
+    required_scope = {"GET": (Scope.MESSAGES_READ, Scope.MESSAGES_READ_ALL)}
+
+    def get(self, request: Request, id: str) -> Response:
+        message = _find(request.auth, id)
+        statistics = message_statistics(message.pk)
+        figures = figures_of(message) or {"people": None, "failures": {}}
+        return Response(
+            {
+                "id": id,
+                "status": status_word(message, statistics),
+                "correlation_id": message.correlation_id or None,
+                "campaign": message.campaign_id and public_ids.encode("cmp", message.campaign_id),
+                "purpose": message.purpose.key,
+                "created_at": rfc3339(message.created_at),
+                "send_at": rfc3339(message.send_at),
+                "expires_at": rfc3339(message.expires_at),
+                "finished_at": rfc3339(message.finished_at),
+                "recipients_queued": message.recipients_queued,
+                "recipients_skipped": message.recipients_skipped,
+                "statistics": statistics,
+                "people": figures["people"],
+                "failures": figures["failures"],
+            }
+        )
+
+
+class CancelMessage(APIView):
+    """`POST /api/v1/messages/{id}/cancel`"""
+
+    required_scope = {"POST": Scope.MESSAGES_SEND}
+
+    def post(self, request: Request, id: str) -> Response:
+        message = _find(request.auth, id)
+        try:
+            control.cancel(message.pk, timezone.now())
+        except control.NotPossible as error:
+            raise Problem("not_cancellable", str(error)) from None
+        message.refresh_from_db()
+        statistics = message_statistics(message.pk)
+        return Response({"id": id, "status": status_word(message, statistics), "already_sent": statistics["accepted"]})
+
+
+def _find(caller: Caller, id: str) -> Message:
+    """The message with this public id; 404 for those of another Site, or of another client without `read_all`."""
+    try:
+        number = public_ids.decode("msg", id)
+    except public_ids.UnknownId:
+        raise Problem("not_found", "There is no message with this id.") from None
+    messages = Message.objects.select_related("purpose").filter(pk=number, site=caller.site)
+    if Scope.MESSAGES_READ_ALL not in caller.scopes:
+        messages = messages.filter(client=caller.client)
+    message = messages.first()
+    if message is None:
+        raise Problem("not_found", "There is no message with this id.")
+    return message
+
+
+@require_safe
+def click(request: HttpRequest, token: str) -> HttpResponse:
+    """`GET /c/{token}?a=<button>`: counts the click, then leads on. HEAD only looks."""
+    target = clicks.follow(token, request.GET.get("a"), timezone.now(), count=request.method == "GET")
+    if target is None:
+        response = render(request, "campaigns/unknown_link.html", status=404)
+    else:
+        response = HttpResponseRedirect(target)
+    response["Cache-Control"] = "no-store"
+    response["Referrer-Policy"] = "no-referrer"
+    return response
