@@ -14,7 +14,7 @@ from subscribers import purposes
 from subscribers.models import Purpose
 
 SITE_NAME = "Kiln & Kettle"
-WORDINGS = {
+WORDINGS: dict[str, tuple[str, str, dict[str, str]]] = {
     "offers": (
         Purpose.Kind.MARKETING,
         "Offers",

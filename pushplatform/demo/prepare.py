@@ -17,6 +17,7 @@ import psycopg
 from django.conf import settings
 from django.core.management import call_command
 
+import pushplatform.celery  # noqa: F401  (tasks are sent by this app)
 from pushplatform.broker_tables import install_pgmq
 from pushplatform.demo.programs import LAID, PASSWORDS, answers
 
