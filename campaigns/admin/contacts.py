@@ -3,19 +3,25 @@
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.admin import display
 from django.db.models import Count, Q, QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 
+from campaigns.admin import why_not
+from campaigns.admin.contact_form import ContactForm
 from campaigns.admin.contact_names import name_of
 from campaigns.admin.person_messages import messages_of
-from pushplatform.sites.access import Right
+from campaigns.models import Message
+from pushplatform.sites.access import Right, current_site, may
 from pushplatform.sites.admin.scope import SiteScopedAdmin, when
+from pushplatform.sites.models import Site
+from subscribers import ledger
 from subscribers.admin.consents import ledger_of, state_of_contact
 from subscribers.admin.words import device_name
-from subscribers.models import Contact, Device
+from subscribers.models import Contact, Decision, Device, Purpose, Scope
 
 SHOWN_DEVICES = 20
 
@@ -54,6 +60,14 @@ class ContactAdmin(SiteScopedAdmin):
     def changed_at(self, contact: Contact) -> str | None:
         return when(contact.updated_at)
 
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view
+        own = [
+            path("<path:object_id>/edit/", view(self.edit), name="subscribers_contact_edit"),
+            path("<path:object_id>/withdraw/", view(self.withdraw), name="subscribers_contact_withdraw"),
+        ]
+        return [*own, *super().get_urls()]
+
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
@@ -61,6 +75,7 @@ class ContactAdmin(SiteScopedAdmin):
         devices = list(contact.devices.order_by("status", "-last_seen_at")[:SHOWN_DEVICES])
         for device in devices:
             device.shown_name = device_name(device)
+        asked, answer = self._ask(request, contact)
         return self.page(
             request,
             "campaigns/contact.html",
@@ -73,7 +88,65 @@ class ContactAdmin(SiteScopedAdmin):
             consents=state_of_contact(contact, devices),
             ledger=ledger_of(contact, devices),
             course=messages_of(contact, devices),
+            may_administer=may(request.user, Right.ADMINISTER, contact.site_id),
+            askable=why_not.messages_to_ask_about(contact),
+            asked=asked,
+            answer=answer,
         )
+
+    def _ask(self, request: HttpRequest, contact: Contact) -> tuple[Message | None, str]:
+        """The answer to "why did this person not get …?", where the address asks it."""
+        wanted = request.GET.get("why", "")
+        if not wanted.isdigit() or len(wanted) > 18:
+            return None, ""
+        message = Message.objects.filter(pk=int(wanted), site_id=contact.site_id).select_related("purpose").first()
+        return message, why_not.why_not(contact, message) if message else ""
+
+    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
+        site = current_site(request)
+        if site is None or not self.has_add_permission(request) or "_site" not in request.GET:
+            return super().add_view(request, form_url, extra_context)
+        if request.GET["_site"] != str(site.pk):
+            raise Http404
+        return self._edit(request, site, None)
+
+    def edit(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        contact = self.object_for(request, object_id, Right.ADMINISTER)
+        return self._edit(request, contact.site, contact)
+
+    def _edit(self, request: HttpRequest, site: Site, contact: Contact | None) -> HttpResponse:
+        form = ContactForm(request.POST if request.method == "POST" else None, site=site, contact=contact)
+        saved = form.save() if request.method == "POST" and form.is_valid() else None
+        if saved is not None:
+            if contact is None:
+                self.log_addition(request, saved, [{"added": {}}])
+            else:
+                self.log_change(request, saved, [{"changed": {"fields": form.changed_data}}])
+            messages.success(request, f"{saved.external_id} is saved.")
+            return HttpResponseRedirect(reverse("admin:subscribers_contact_change", args=[saved.pk]))
+        title = f"Edit {contact.external_id}" if contact else "New contact"
+        return self.page(request, "campaigns/contact_edit.html", title=title, obj=contact, contact=contact, form=form)
+
+    def withdraw(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Records that the person told us, outside any browser, to stop. A grant needs the person's own act."""
+        contact = self.object_for(request, object_id, Right.ADMINISTER)
+        wanted = request.POST.get("purpose", "")
+        purpose = Purpose.objects.filter(site_id=contact.site_id, pk=int(wanted) if wanted.isdigit() else 0).first()
+        if request.method == "POST" and purpose is not None:
+            told = request.POST.get("told", "").strip()[:1000]
+            decided = ledger.Decided(
+                site_id=contact.site_id,
+                scope=Scope(Scope.CONTACT),
+                subject_id=contact.pk,
+                purpose_id=purpose.pk,
+                decision=Decision(Decision.WITHDRAWN),
+                source="admin",
+                evidence={"recorded_by": request.user.get_username()} | ({"told": told} if told else {}),
+            )
+            ledger.record([decided], timezone.now())
+            self.log_change(request, contact, f"Recorded a withdrawal of {purpose.key}")
+            messages.success(request, f"“{purpose.title}” is withdrawn. What is queued for it is not sent.")
+        return HttpResponseRedirect(reverse("admin:subscribers_contact_change", args=[contact.pk]))
 
 
 def local_time(contact: Contact) -> Any:

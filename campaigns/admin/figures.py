@@ -8,7 +8,8 @@ from django.db.models import Sum
 from campaigns.counting import OUTCOMES, REPORTS
 from campaigns.models import Campaign, CampaignTotal
 
-COUNTED = (*OUTCOMES.values(), *REPORTS)
+ENDED = tuple(OUTCOMES.values())
+COUNTED = (*ENDED, *REPORTS)
 
 
 def attach_totals(campaigns: Iterable[Campaign]) -> None:

@@ -18,7 +18,6 @@ from subscribers.admin.words import browser_name, service_name, system_name
 from subscribers.models import Contact, Device
 
 ALIVE = (Campaign.Status.SCHEDULED, Campaign.Status.SENDING, Campaign.Status.PAUSED)
-ENDED = ("accepted", "gone", "failed", "expired", "skipped", "cancelled")
 DIMENSIONS = (
     ("browser", "Browser"),
     ("os", "System"),
@@ -64,13 +63,13 @@ def progress(admin: Any, request: HttpRequest, object_id: str) -> HttpResponse:
     messages = list(Message.objects.filter(campaign=campaign).only("pk", "targeted"))
     totals = figures.totals_of(campaign.pk)
     totals["targeted"] = sum(message.targeted for message in messages)
-    totals["remaining"] = max(totals["targeted"] - sum(totals[name] for name in ENDED), 0)
+    totals["remaining"] = max(totals["targeted"] - sum(totals[name] for name in figures.ENDED), 0)
     totals.setdefault("expired_unseen", 0)
     return JsonResponse(_live(campaign, totals))
 
 
 def _live(campaign: Campaign, totals: dict[str, int]) -> dict[str, Any]:
-    done = sum(totals[name] for name in ENDED)
+    done = sum(totals[name] for name in figures.ENDED)
     return {
         "status": campaign.status,
         "status_word": campaign.get_status_display(),
@@ -97,7 +96,7 @@ def _services(campaign: Campaign) -> list[dict[str, Any]]:
     lines = []
     for service, total in planned.items():
         row = counted.get(PushService(service).name.lower())
-        done = sum(getattr(row, name) for name in ENDED) if row else 0
+        done = sum(getattr(row, name) for name in figures.ENDED) if row else 0
         lines.append(
             {
                 "key": service,

@@ -4,4 +4,4 @@ from django.apps import AppConfig
 class SitesConfig(AppConfig):
     name = "pushplatform.sites"
     label = "sites"
-    verbose_name = "Sites"
+    verbose_name = "Site set-up"

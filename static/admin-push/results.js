@@ -106,7 +106,10 @@ const svg = (name, attributes = {}, text) => {
 
 // Times are the Site's, so they are counted as if they were UTC: no clock of this computer has a say.
 const minuteOf = (at) => Date.parse(`${at}:00Z`) / 60000;
-function gather(size) {
+const span = minutes.length ? minuteOf(minutes[minutes.length - 1].at) - minuteOf(minutes[0].at) : 0;
+
+// The figures of each `size` minutes from the first to the last; `total` adds them up as they go.
+function gather(size, total) {
   const sums = new Map();
   for (const one of minutes) {
     const place = Math.floor(minuteOf(one.at) / size) * size;
@@ -114,14 +117,16 @@ function gather(size) {
     for (const [name] of SERIES) sum[name] += one[name];
     sums.set(place, sum);
   }
-  const places = [...sums.keys()].sort((a, b) => a - b);
-  const begun = places[0];
-  const ended = Math.max(places[places.length - 1], begun + 11 * size);
-  const steps = Math.min((ended - begun) / size, 1500);
-  return Array.from({ length: steps + 1 }, (_, index) => {
-    const place = begun + index * size;
-    return { place, ...(sums.get(place) ?? { accepted: 0, shown: 0, clicked: 0 }) };
-  });
+  const places = [...sums.keys()];
+  const [begun, ended] = [Math.min(...places), Math.max(...places)];
+  const points = [];
+  const before = { accepted: 0, shown: 0, clicked: 0 };
+  for (let place = begun; place <= ended && points.length < 3000; place += size) {
+    const here = sums.get(place) ?? { accepted: 0, shown: 0, clicked: 0 };
+    for (const [name] of SERIES) before[name] += here[name];
+    points.push({ place, ...(total ? before : here) });
+  }
+  return points;
 }
 
 const two = (number) => String(number).padStart(2, "0");
@@ -131,41 +136,48 @@ function timeWord(place, size) {
   return size >= 1440 ? day : `${two(date.getUTCHours())}:${two(date.getUTCMinutes())}`;
 }
 
-function drawChart(size) {
-  const [width, height, left, bottom, top] = [Math.max(chart.clientWidth, 280), 220, 48, 24, 8];
-  const points = gather(size);
-  const most = Math.max(1, ...points.flatMap((point) => SERIES.map(([name]) => point[name])));
-  const step = 10 ** Math.floor(Math.log10(most)) || 1;
-  const roof = Math.max(Math.ceil(most / step) * step, 4);
-  const x = (index) => left + (index * (width - left - 8)) / Math.max(points.length - 1, 1);
+function roofOf(most) {
+  const step = 10 ** Math.floor(Math.log10(Math.max(most, 1)));
+  return Math.max([1, 2, 4, 6, 8, 10].map((times) => times * step).find((roof) => roof >= most), 4);
+}
+
+function drawChart(scale) {
+  const total = scale === 0;
+  const size = scale || (span > 30 * 1440 ? 1440 : span > 1440 ? 60 : 1);
+  const [width, height, left, bottom, top] = [Math.max(chart.clientWidth, 280), 230, 52, 24, 8];
+  const points = gather(size, total);
+  const roof = roofOf(Math.max(...points.flatMap((point) => SERIES.map(([name]) => point[name]))));
+  const steps = Math.max(points.length - 1, 9); // a short campaign does not fill the whole width
+  const x = (index) => left + (index * (width - left - 10)) / steps;
   const y = (number) => top + (1 - number / roof) * (height - bottom - top);
   const drawing = svg("svg", { viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": "Accepted, shown and clicked over time" });
   for (let line = 0; line <= 4; line += 1) {
     const number = (roof * line) / 4;
-    drawing.append(svg("line", { x1: left, x2: width - 8, y1: y(number), y2: y(number), class: "pp-grid" }));
-    drawing.append(svg("text", { x: left - 8, y: y(number) + 4, "text-anchor": "end" }, whole(Math.round(number * 100) / 100)));
+    drawing.append(svg("line", { x1: left, x2: width - 10, y1: y(number), y2: y(number), class: "pp-grid" }));
+    drawing.append(svg("text", { x: left - 8, y: y(number) + 4, "text-anchor": "end" }, whole(number)));
   }
-  const labels = Math.max(2, Math.floor(width / 110));
-  points.forEach((point, index) => {
-    if (index % Math.ceil(points.length / labels) === 0) {
-      drawing.append(svg("text", { x: x(index), y: height - 6, "text-anchor": index === 0 ? "start" : "middle" }, timeWord(point.place, size)));
-    }
-  });
+  const every = Math.ceil((steps + 1) / Math.max(2, Math.floor(width / 110)));
+  for (let index = 0; index <= steps; index += every) {
+    drawing.append(svg("text", { x: x(index), y: height - 6, "text-anchor": index ? "middle" : "start" }, timeWord(points[0].place + index * size, size)));
+  }
   for (const [name, line] of SERIES) {
     const way = points.map((point, index) => `${index ? "L" : "M"}${x(index).toFixed(1)} ${y(point[name]).toFixed(1)}`).join("");
     drawing.append(svg("path", { d: way, class: `pp-line ${line}` }));
+    const last = points[points.length - 1];
+    drawing.append(svg("circle", { cx: x(points.length - 1), cy: y(last[name]), r: 3, class: `pp-point ${line}` }));
   }
   const marker = svg("line", { y1: top, y2: height - bottom, class: "pp-marker", visibility: "hidden" });
   drawing.append(marker);
   const said = Object.assign(document.createElement("p"), { className: "pp-chart-said pp-tiny pp-faint pp-number", textContent: "\u00a0" });
   drawing.addEventListener("pointermove", (event) => {
-    const place = ((event.clientX - drawing.getBoundingClientRect().left) * width) / drawing.getBoundingClientRect().width;
-    const index = Math.round(((place - left) / (width - left - 8)) * (points.length - 1));
-    const point = points[Math.min(Math.max(index, 0), points.length - 1)];
-    marker.setAttribute("x1", x(points.indexOf(point)));
-    marker.setAttribute("x2", x(points.indexOf(point)));
+    const box = drawing.getBoundingClientRect();
+    const index = Math.round(((((event.clientX - box.left) * width) / box.width - left) / (width - left - 10)) * steps);
+    const here = Math.min(Math.max(index, 0), points.length - 1);
+    const point = points[here];
+    marker.setAttribute("x1", x(here));
+    marker.setAttribute("x2", x(here));
     marker.setAttribute("visibility", "visible");
-    said.textContent = `${timeWord(point.place, size)} · accepted ${whole(point.accepted)} · shown ${whole(point.shown)} · clicked ${whole(point.clicked)}`;
+    said.textContent = `${total ? "until " : ""}${timeWord(point.place, size)} · accepted ${whole(point.accepted)} · shown ${whole(point.shown)} · clicked ${whole(point.clicked)}`;
   });
   chart.replaceChildren(drawing, said);
 }
@@ -175,8 +187,7 @@ if (chart) {
     chart.replaceChildren(Object.assign(document.createElement("p"), { className: "pp-empty", textContent: "Nothing has happened yet." }));
     document.querySelector("[data-scale]").hidden = true;
   } else {
-    const span = minuteOf(minutes[minutes.length - 1].at) - minuteOf(minutes[0].at);
-    let size = span > 14 * 1440 ? 1440 : span > 360 ? 60 : 1;
+    let size = 0;
     const choose = (wanted) => {
       size = wanted;
       for (const button of document.querySelectorAll("[data-scale] button")) button.setAttribute("aria-pressed", String(Number(button.dataset.minutes) === size));

@@ -64,7 +64,7 @@ def _verdict(decisions: list[ConsentState], allowed: int, active: int) -> dict[s
     if withdrawn:
         return {"colour": "fail", "word": "withdrawn"}
     if decisions:
-        return {"colour": "look", "word": "granted" if not active else "ended by a newer wording"}
+        return {"colour": "look", "word": "ended by a newer wording" if active else "granted, no active device"}
     return {"colour": "", "word": "never asked"}
 
 

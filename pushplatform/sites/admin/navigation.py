@@ -64,14 +64,12 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
         {"items": [_item("Home", "home", "index", here + "can_see_home")]},
         {
             "title": "Reach people",
-            "items": [
-                _item("Campaigns", "campaign", "campaigns_campaign_changelist", here + "can_see"),
-                _item("Segments", "filter_alt", "subscribers_segment_changelist", here + "can_see"),
-            ],
+            "items": [_item("Campaigns", "campaign", "campaigns_campaign_changelist", here + "can_see")],
         },
         {
             "title": "Audience",
             "items": [
+                _item("Segments", "filter_alt", "subscribers_segment_changelist", here + "can_see"),
                 _item("Contacts", "group", "subscribers_contact_changelist", here + "can_see"),
                 _item("Devices", "devices", "subscribers_device_changelist", here + "can_see"),
             ],

@@ -1,0 +1,90 @@
+"""What of a Site needs somebody to look: each with what to do about it."""
+
+from datetime import timedelta
+from typing import NamedTuple
+
+from django.db.models import Count, Q
+from django.urls import reverse
+from django.utils import timezone
+
+from campaigns.models import Campaign, ServiceState
+from pushplatform.sites.admin.scope import when
+from pushplatform.sites.models import ApiKey, Site, VapidKey
+from subscribers.admin.words import service_name
+from subscribers.models import Device, Purpose
+
+LATE = timedelta(minutes=2)
+SOON = timedelta(days=14)
+
+
+class Notice(NamedTuple):
+    colour: str
+    text: str
+    address: str | None = None
+    act: str | None = None
+
+
+def attention_of(site: Site, *, administers: bool) -> list[Notice]:
+    """The most pressing first; empty when all is well. `administers`: also what only administrators can mend."""
+    found = [*_road(site), *_late(site), *_purposes(site)]
+    return [*_keys(site), *found, *_expiring(site)] if administers else found
+
+
+def _keys(site: Site) -> list[Notice]:
+    address = reverse("admin:sites_vapidkey_changelist")
+    keys = VapidKey.objects.filter(site=site).exclude(state=VapidKey.State.RETIRED).defer("private_key")
+    if not any(key.state == VapidKey.State.CURRENT for key in keys):
+        add = f"{reverse('admin:sites_vapidkey_add')}?_site={site.pk}"
+        return [Notice("fail", "Browsers cannot subscribe: there is no current VAPID key.", add, "Generate one")]
+    active = Count("devices", filter=Q(devices__status=Device.Status.ACTIVE))
+    draining = keys.filter(state=VapidKey.State.DRAINING).annotate(active=active)
+    return [
+        Notice("look", f"{key} still has {key.active:,} devices.", address, "See keys")
+        for key in draining
+        if key.active
+    ]
+
+
+def _road(site: Site) -> list[Notice]:
+    states = ServiceState.objects.filter(vapid_key_id__in=site.vapid_keys.values("pk"), paused_until__gt=timezone.now())
+    return [
+        Notice("look", f"{service_name(one.service)} slows this site until {when(one.paused_until)}.") for one in states
+    ]
+
+
+def _late(site: Site) -> list[Notice]:
+    late = Campaign.objects.filter(
+        site=site, status=Campaign.Status.SCHEDULED, send_at__lt=timezone.now() - LATE
+    ).order_by("send_at")[:3]
+    return [
+        Notice(
+            "fail",
+            f"“{one.name}” was to go {when(one.send_at)} and has not. Is a worker running?",
+            reverse("admin:campaigns_campaign_change", args=[one.pk]),
+            "Look",
+        )
+        for one in late
+    ]
+
+
+def _purposes(site: Site) -> list[Notice]:
+    own = Purpose.objects.filter(site=site, archived=False, bit__gt=Purpose.MEASUREMENT)
+    if own.exists():
+        return []
+    address = f"{reverse('admin:subscribers_purpose_add')}?_site={site.pk}"
+    return [Notice("look", "There is no purpose to send for: people have nothing to say yes to.", address, "Add one")]
+
+
+def _expiring(site: Site) -> list[Notice]:
+    soon = ApiKey.objects.filter(
+        client__site=site, revoked_at=None, expires_at__gt=timezone.now(), expires_at__lt=timezone.now() + SOON
+    ).select_related("client")
+    return [
+        Notice(
+            "look",
+            f"A key of {key.client} stops working {when(key.expires_at)}.",
+            reverse("admin:sites_apiclient_change", args=[key.client_id]),
+            "Make a new one",
+        )
+        for key in soon
+    ]
