@@ -23,7 +23,6 @@ FIREFOX_PREFERENCES: dict[str, str | float | bool] = {
     "dom.push.testing.allowInsecureServerURL": True,
     "dom.push.connection.enabled": True,  # automation switches it off otherwise: subscribing ends in AbortError
     "dom.push.retryBaseInterval": 200,
-    "dom.push.requestTimeout": 2000,
     "alerts.useSystemBackend": True,
     "network.proxy.type": 1,
     "network.proxy.http": "127.0.0.1",

@@ -1,12 +1,8 @@
 """Real browsers, started once, and for each test a shop on an origin of its own with a platform of its own."""
 
 import itertools
-import socket
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 import uvicorn
@@ -15,12 +11,13 @@ from playwright.sync_api import Playwright, sync_playwright
 from pushplatform.demo.shop.site import DEFAULT_PEOPLE, Shop
 from tests.browser.browsers import Browser, Kind, missing
 from tests.browser.fake_gcm import HOST, FakeGcm
+from tests.browser.mozilla_like import MozillaLike
 from tests.browser.notification_daemon import Desktop
 from tests.browser.stub_platform import StubPlatform
 from tests.browser.visitor import Visitor
+from tests.parts.brokers import free_port
 from tests.parts.needs import require
 
-ROOT = Path(__file__).parents[2]
 #: `s0.localhost`, `s1.localhost`, … are secure origins of their own without a hosts file, so that one browser serves
 #: many tests and none sees what another left behind.
 ORIGINS = 64
@@ -43,23 +40,11 @@ def gcm() -> Iterator[FakeGcm]:
 
 
 @pytest.fixture(scope="session")
-def push_service() -> Iterator[str]:
-    """The address of a localpush for Firefox."""
-    port = free_port()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "pushplatform.localpush", "--port", str(port)],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout is not None
-    line = process.stdout.readline()
-    if "ready" not in line:
-        process.kill()
-        raise RuntimeError(f"localpush did not start: {line!r}")
-    yield f"127.0.0.1:{port}"
-    process.terminate()
-    process.wait(10)
+def push_service() -> Iterator[MozillaLike]:
+    """A push service for Firefox."""
+    service = MozillaLike(free_port())
+    yield service
+    service.stop()
 
 
 @pytest.fixture(scope="session")
@@ -85,10 +70,9 @@ def chromium(playwright: Playwright, desktop: Desktop, gcm: FakeGcm, shop_port: 
 
 
 @pytest.fixture(scope="session")
-def firefox(playwright: Playwright, desktop: Desktop, push_service: str) -> Iterator[Browser]:
+def firefox(playwright: Playwright, desktop: Desktop, push_service: MozillaLike) -> Iterator[Browser]:
     require(missing("firefox") is None, missing("firefox") or "")
-    server = f"ws://{push_service}/"
-    browser = Browser(playwright, "firefox", desktop=desktop, allowed=("*",), push_server=server)
+    browser = Browser(playwright, "firefox", desktop=desktop, allowed=("*",), push_server=push_service.url)
     yield browser
     browser.dispose()
 
@@ -142,9 +126,3 @@ def visit(desktop: Desktop, shop: str) -> Iterator[Callable[..., Visitor]]:
         for page in visitor.browser.context.pages[1:]:
             page.close()
         assert visitor.complaints == []
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

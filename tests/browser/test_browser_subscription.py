@@ -3,11 +3,11 @@
 from collections.abc import Callable
 
 import pytest
-import requests
 from playwright.sync_api import expect
 
 from pushplatform.demo.shop.site import Shop
 from tests.browser.browsers import Browser
+from tests.browser.mozilla_like import MozillaLike
 from tests.browser.stub_platform import StubPlatform, notification
 from tests.browser.visitor import Visitor
 
@@ -59,15 +59,13 @@ def test_a_lost_subscription_is_made_again_for_the_same_device(subscriber: Visit
 
 
 def test_the_worker_subscribes_again_when_the_push_service_drops_everybody(
-    firefox: Browser, visit: Visit, platform: StubPlatform, push_service: str
+    firefox: Browser, visit: Visit, platform: StubPlatform, push_service: MozillaLike
 ) -> None:
     visitor = visit(firefox).allow("offers")
     device_id, old = platform.device.device_id, platform.device.subscription["endpoint"]
-    real = requests.get(f"http://{push_service}/browsers", timeout=10).json()
     visitor.page.goto("about:blank")  # no page of the shop is open that could mend it
 
-    for browser in real["data"]:
-        requests.delete(f"http://{push_service}/browsers/{browser['id']}", timeout=10).raise_for_status()
+    push_service.forget_everybody()
 
     platform.wait_until(lambda: platform.calls.count(REGISTER) == 2, "the worker's registration")
     assert platform.device.device_id == device_id

@@ -79,7 +79,7 @@ export class Device {
     if (!(await this.#sendPending())) return { linked: false, reason: "platform_unreachable" };
     if (!granted(me, "personal_data")) return { linked: false, reason: "personal_data_needed" };
     try {
-      await this.platform.device(me, "POST", "/identity", identity);
+      await this.#call(me, "POST", "/identity", identity);
     } catch (error) {
       if (error.code !== "refused") throw error;
       const reason = error.problem.code ?? "refused";
@@ -122,7 +122,7 @@ export class Device {
     const body = { consents, page_url: pageUrl() };
     const [{ purpose, decision }] = consents;
     if (decision === "withdrawn") await this.#surely("POST", "/consents", body);
-    else await this.#inOrder(() => this.platform.device(me, "POST", "/consents", body));
+    else await this.#inOrder(() => this.#call(me, "POST", "/consents", body));
     const unlinked = purpose === "personal_data" && decision === "withdrawn";
     await this.store.write({ consents: { ...me.consents, ...recorded(consents) }, ...(unlinked && { linked: null }) });
   }
@@ -189,8 +189,18 @@ export class Device {
       refreshed_at: Date.now(),
       unsubscribed: false,
       consents: { ...(same && me.consents), ...recorded(consents) },
-      linked: same ? (me.linked ?? null) : null,
+      linked: same && answer.identified !== false ? (me.linked ?? null) : null, // the CRM may have cut the link
     });
+  }
+
+  /** A device the platform does not know (any more) registers anew at the next page load. */
+  async #call(me, method, path, body) {
+    try {
+      return await this.platform.device(me, method, path, body);
+    } catch (error) {
+      if ([401, 403, 404].includes(error.problem?.status)) await this.store.write({ refreshed_at: 0 });
+      throw error;
+    }
   }
 
   async #forget(purpose) {
@@ -217,7 +227,7 @@ export class Device {
     while (pending.length) {
       const { method, path, body } = pending[0];
       try {
-        await this.platform.device(me, method, path, body);
+        await this.#call(me, method, path, body);
       } catch (error) {
         if (error.code === "platform_unreachable") return false;
         this.warn(error);

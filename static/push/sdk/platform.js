@@ -19,9 +19,14 @@ export class Platform {
     this.loading = null;
   }
 
-  /** {vapid_public_key, purposes: [{key, kind, title, wording}], prompt}; once per page, again after a failure. */
+  /**
+   * {vapid_public_key, purposes: [{key, kind, title, wording}], prompt} in the page's language; once per page, again
+   * after a failure.
+   */
   config() {
-    this.loading ??= this.call("GET", `/sites/${this.site}/config`).catch((error) => {
+    const language = document.documentElement.lang;
+    const query = language ? `?language=${encodeURIComponent(language)}` : "";
+    this.loading ??= this.call("GET", `/sites/${this.site}/config${query}`).catch((error) => {
       this.loading = null;
       throw error;
     });
