@@ -15,7 +15,7 @@ from campaigns.models import Message, ReceiptKind
 from pushplatform.partitions import first_message_id
 from pushplatform.webpush.outcome import REASONS, Outcome
 
-SMALL: Final = 20_000
+SMALL: Final = 5_000
 """Devices, up to which people and reasons are worked out when asked."""
 
 FRESH: Final = timedelta(minutes=1)

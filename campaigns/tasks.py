@@ -8,11 +8,12 @@ from celery import shared_task
 from django.db import connection
 from django.utils import timezone
 
-from campaigns import freezing, rolling_up, sending
+from campaigns import freezing, rolling_up, sending, statistics
 from campaigns import sweep as sweeping
 from campaigns.models import Batch, Lane
 from campaigns.worker_process import close_transport, open_transport, until_asked_to_end
 from pushplatform import partitions
+from pushplatform.api import idempotency
 from pushplatform.poke import Poke
 
 log = logging.getLogger(__name__)
@@ -94,3 +95,15 @@ def make_partitions() -> None:
         made = partitions.make_partitions(cursor, timezone.now())
     if made:
         log.info("made partitions: %s", ", ".join(made))
+
+
+@shared_task(base=Poke)
+def work_out_figures() -> None:
+    """Counts the people behind the figures of large campaigns in which something happened."""
+    statistics.refresh_figures(timezone.now())
+
+
+@shared_task(base=Poke)
+def forget_old_answers() -> None:
+    """Deletes the stored answers of API calls that are no longer replayed."""
+    idempotency.forget_old(timezone.now())

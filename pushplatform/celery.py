@@ -23,6 +23,8 @@ def _schedule(sender: Celery, **_: object) -> None:
     for name, task, schedule, period in (
         ("sweep", "campaigns.tasks.sweep", sweep, sweep),
         ("roll up", "campaigns.tasks.roll_up", timedelta(minutes=1), timedelta(minutes=1)),
+        ("work out figures", "campaigns.tasks.work_out_figures", timedelta(minutes=1), timedelta(minutes=1)),
+        ("forget old answers", "campaigns.tasks.forget_old_answers", crontab(hour=3, minute=40), timedelta(days=1)),
         ("make partitions", "campaigns.tasks.make_partitions", crontab(hour=3, minute=20), timedelta(days=1)),
     ):
         options = {"queue": "chores", "expires": period.total_seconds()}
