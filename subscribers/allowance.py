@@ -1,7 +1,6 @@
 """The SQL form of the rule of consent (`consent.py`): works `device.allowed` out from the newest decisions."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from django.db import connection
 
@@ -33,14 +32,3 @@ def rework(device_ids: Sequence[int]) -> int:
             [list(device_ids)],
         )
         return int(cursor.rowcount)
-
-
-def differences(after: int, limit: int) -> list[tuple[Any, ...]]:
-    """(device id, bits stored, bits worked out) of devices with other bits than the decisions give, by device id."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"select id, allowed, bits from (select d.id, d.allowed, {BITS} bits from device d where d.id > %s) x"
-            " where allowed <> bits order by id limit %s",
-            [after, limit],
-        )
-        return list(cursor.fetchall())

@@ -21,6 +21,10 @@ _YES = f"""exists (select 1 from consent_state s join purpose p on p.id = s.purp
 _NO = """exists (select 1 from consent_state s join purpose p on p.id = s.purpose_id
     where s.scope = 2 and s.subject_id = {contact} and p.bit = 0 and s.decision = 2)"""
 
+WITHOUT_YES = (
+    f"d.contact_id is not null and (not {_YES.format(contact='d.contact_id')} or {_NO.format(contact='d.contact_id')})"
+)
+
 # What the person withdrew elsewhere stays withdrawn in the browser that is let go: unlinking never revives a yes.
 _CARRIED = """
 select greatest(%s, ds.at) recorded_at, d.site_id, 1 scope, d.id subject_id, cs.purpose_id, 2 decision, cs.wording_id,
@@ -61,15 +65,16 @@ def cut(device_ids: list[int], now: datetime) -> None:
     rework(device_ids)
 
 
-def cut_without_yes(device_ids: list[int], now: datetime) -> list[int]:
-    """Unlinks those of the devices whose link has no standing yes any more; returns their ids."""
+def without_yes(device_ids: list[int]) -> list[int]:
+    """Those of the devices that are linked without a yes that stands."""
     with connection.cursor() as cursor:
-        cursor.execute(
-            "select d.id from device d where d.id = any(%s) and d.contact_id is not null"
-            f" and (not {_YES.format(contact='d.contact_id')} or {_NO.format(contact='d.contact_id')}) order by d.id",
-            [device_ids],
-        )
-        ended = [row[0] for row in cursor.fetchall()]
+        cursor.execute(f"select d.id from device d where d.id = any(%s) and {WITHOUT_YES} order by d.id", [device_ids])
+        return [row[0] for row in cursor.fetchall()]
+
+
+def cut_without_yes(device_ids: list[int], now: datetime) -> list[int]:
+    """Unlinks those of the devices, locked by the caller, whose link has no standing yes any more; returns them."""
+    ended = without_yes(device_ids)
     cut(ended, now)
     return ended
 

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pushplatform.sites.models import Site
-from subscribers import allowance, consent, ledger, links, purposes
+from subscribers import consent, ledger, links, purposes, reconciling
 from subscribers.consent import Line
 from subscribers.ledger import Decided
 from subscribers.models import ConsentRecord, Contact, Decision, Device, Purpose, Scope, Wording
@@ -152,7 +152,7 @@ class World:
             assert device.allowed == self.expected(device)
             if device.contact_id:
                 assert links.obstacle(device.id, device.contact_id) is None
-        assert not allowance.differences(0, 1)
+        assert not reconciling.differences()
 
 
 few = st.integers(0, 2)
