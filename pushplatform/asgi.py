@@ -3,6 +3,7 @@
 Connections are pooled: views run in threads.
 """
 
+import asyncio
 import os
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "pushplatform.settings")
@@ -15,10 +16,12 @@ import pushplatform.celery  # noqa: F401  (tasks are sent by this app)
 _django = get_asgi_application()  # before the imports below: they need the apps
 
 from campaigns import receipts_endpoint  # noqa: E402
+from pushplatform import health  # noqa: E402
 from pushplatform.api.request_body import BoundedBody, Receive, Scope, Send  # noqa: E402
 
 _pages = BoundedBody(_django)
 _receipts: receipts_endpoint.ReceiptsEndpoint | None = None
+_health = health.Health()
 
 
 async def application(scope: Scope, receive: Receive, send: Send) -> None:
@@ -30,6 +33,8 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "websocket.close", "code": 1000})
     elif scope["path"] == receipts_endpoint.PATH:
         await _receipts_of_this_loop()(scope, receive, send)
+    elif scope["path"] == health.PATH:
+        await _health(scope, receive, send)
     else:
         await _pages(scope, receive, send)
 
@@ -43,9 +48,11 @@ def _receipts_of_this_loop() -> receipts_endpoint.ReceiptsEndpoint:
 
 async def _live(receive: Receive, send: Send) -> None:
     """Startup and shutdown: what waits to be written is written before the process ends."""
+    opening = asyncio.create_task(_health.open_broker())
     while True:
         event = await receive()
         if event["type"] == "lifespan.shutdown":
+            opening.cancel()
             if _receipts is not None:
                 await _receipts.close()
             await send({"type": "lifespan.shutdown.complete"})

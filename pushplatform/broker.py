@@ -22,4 +22,5 @@ def pgmq_options(database: Mapping[str, Any]) -> dict[str, Any]:
         "notify_throttle_interval_ms": 0,  # a throttled wake-up is a lost one: the task waits for the next poll
         "wait_time_seconds": 0,
         "pool_size": 2,
+        "pool_timeout": 2,  # seconds; nobody waits half a minute to poke
     }

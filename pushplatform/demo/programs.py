@@ -19,12 +19,24 @@ PASSWORDS = "DEMO_PASSWORDS"
 
 def answers(port: int, path: str = "/") -> bool:
     """Whether GET `path` on this machine's `port` answers 200."""
+    return _get(port, path)[0] == 200
+
+
+def broker_open(port: int) -> bool:
+    """Whether the web process on `port` has opened its broker connection."""
+    status, body = _get(port, "/health")
+    return status in (200, 503) and bool(json.loads(body)["broker"])
+
+
+def _get(port: int, path: str) -> tuple[int, bytes]:
+    """Status and body; status 0 when nothing answers."""
     connection = http.client.HTTPConnection(HOST, port, timeout=5)
     try:
         connection.request("GET", path, headers={"Host": f"localhost:{port}"})
-        return connection.getresponse().status == 200
+        answer = connection.getresponse()
+        return answer.status, answer.read()
     except (OSError, http.client.HTTPException):
-        return False
+        return 0, b""
     finally:
         connection.close()
 
@@ -39,12 +51,13 @@ class Programs:
         for folder in (logs, run):
             folder.mkdir(parents=True, exist_ok=True)
 
-    def web(self, port: int) -> Child:
+    def web(self, port: int, *, broker: bool = True) -> Child:
+        """Ready when its first page answers, and with `broker` when it has opened its broker connection too."""
         return self._child(
             "web",
             *("uvicorn", "pushplatform.asgi:application", "--host", HOST, "--port", str(port)),
             *("--no-access-log", "--timeout-graceful-shutdown", "1"),
-            ready=lambda child: answers(port, "/admin/login/"),
+            ready=lambda child: answers(port, "/admin/login/") and (not broker or broker_open(port)),
         )
 
     def worker(self, name: str, queues: str, processes: int) -> Child:

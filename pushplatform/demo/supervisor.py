@@ -17,7 +17,7 @@ from pushplatform.demo.ports import Ports, choose, first_port
 from pushplatform.demo.postgres import EmbeddedPostgres
 from pushplatform.demo.preparation import Preparation
 from pushplatform.demo.process import Child, Died, stop_all, wait_until_ready
-from pushplatform.demo.programs import Programs
+from pushplatform.demo.programs import Programs, broker_open
 from pushplatform.demo.state import Secrets, State, write_private
 
 PATIENCE_S = 180.0  # for a machine that is busy with something else
@@ -73,7 +73,9 @@ class Supervisor:
         where = (ports.platform, ports.shop, ports.push)
         preparation = Preparation(programs, self.state.foundation_file, where, passwords, self.say)
         self.children.append(preparation.child)
-        web = self._begin(programs.web(ports.platform))  # loads its code meanwhile; it is what people look at first
+        web = self._begin(
+            programs.web(ports.platform, broker=False)
+        )  # loads its code meanwhile; it is what people look at first
         self._start_database()
 
         def meanwhile() -> None:
@@ -87,7 +89,7 @@ class Supervisor:
         others = [self._begin(child) for child in self._others(programs, ports, foundation)]
         wait_until_ready(others, PATIENCE_S, meanwhile)
         self.say("workers, beat, push service and shop run")
-        self._wait(lambda: preparation.done, meanwhile)
+        self._wait(lambda: preparation.done and broker_open(ports.platform), meanwhile)
         self.children.remove(preparation.child)
         self._show(facts(ports, secrets, foundation))
 

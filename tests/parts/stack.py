@@ -6,9 +6,12 @@ import os
 import signal
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+from pushplatform.broker import pgmq_options
 from pushplatform.demo.process import Child, stop_all, wait_until_ready
 from pushplatform.demo.programs import Programs
+from pushplatform.environment import Environment
 from tests.parts.brokers import free_port
 
 
@@ -76,6 +79,13 @@ class Stack:
         """Starts a part again that has ended, and waits until it is ready."""
         self.children[name].start()
         wait_until_ready([self.children[name]])
+
+    @property
+    def broker_options(self) -> dict[str, Any]:
+        """What a Celery app of one's own needs beside the broker's address."""
+        if not self.env["CELERY_BROKER_URL"].startswith("pgmq"):
+            return {}
+        return pgmq_options(Environment(self.env).database("DATABASE_URL", self.env["DATABASE_URL"], ""))
 
     def log(self, name: str) -> str:
         """What that part has written so far."""
