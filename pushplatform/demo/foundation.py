@@ -11,12 +11,11 @@ from pushplatform.sites import public_ids, vapid_keys
 from pushplatform.sites.api_keys import make_key
 from pushplatform.sites.models import ApiClient, Membership, Scope, Site
 from subscribers import purposes
-from subscribers.models import Purpose
 
 SITE_NAME = "Kiln & Kettle"
 WORDINGS: dict[str, tuple[str, str, dict[str, str]]] = {
     "offers": (
-        Purpose.Kind.MARKETING,
+        "marketing",
         "Offers",
         {
             "en": "Send me offers and news from Kiln & Kettle, about once a week.",
@@ -25,7 +24,7 @@ WORDINGS: dict[str, tuple[str, str, dict[str, str]]] = {
         },
     ),
     "order_updates": (
-        Purpose.Kind.SERVICE,
+        "service",
         "Order updates",
         {
             "en": "Tell me when my order is packed, on its way and at my door.",
