@@ -42,15 +42,15 @@
     });
   }
 
-  /** Run `work(objectStore)` in one transaction; resolves with the result of the request that `work` returns. */
-  async function within(name, mode, work) {
+  /** Run `work(...objectStores)` in one transaction; resolves with the result of the request that `work` returns. */
+  async function within(names, mode, work) {
     const database = await open();
     try {
       return await new Promise((resolve, reject) => {
-        const transaction = database.transaction(name, mode);
-        const request = work(transaction.objectStore(name));
+        const transaction = database.transaction(names, mode);
+        const request = work(...[names].flat().map((name) => transaction.objectStore(name)));
         transaction.oncomplete = () => resolve(request?.result);
-        transaction.onabort = transaction.onerror = () => reject(transaction.error);
+        transaction.onabort = () => reject(transaction.error);
       });
     } finally {
       database.close();
@@ -133,19 +133,19 @@
 
   async function onPush(event) {
     const message = read(event);
-    const repeated = message.id ? await bounded(remember(message.id), 800, false) : false;
-    if (repeated) {
+    const earlier = message.id ? await bounded(remember(message.id), 800, null) : null;
+    if (earlier) {
       message.options = { ...message.options, silent: true, renotify: false };
     } else if (message.options.tag) {
       message.options.renotify = true; // a newer message that takes an older one's place is still news
     }
     await show(message);
-    if (repeated) return;
+    if (earlier?.reported) return;
     bounded(tell("shown", message), BOUND_MS);
     if (message.token) {
       const at = new Date().toISOString();
-      const kinds = ["received", "shown"];
-      const reporting = report(kinds.map((kind) => ({ token: message.token, kind, at })), message.spread);
+      const entries = ["received", "shown"].map((kind) => ({ token: message.token, kind, at }));
+      const reporting = report(entries, { spread: message.spread, id: message.id });
       // Chrome shows a notification of its own when a push event ends with none on the screen: the event must be over
       // before a person has read and followed ours. An idle worker lives on for half a minute; Safari's does not.
       if (isSafari) await bounded(reporting, BOUND_MS);
@@ -154,25 +154,28 @@
     bounded(forgetOld(), BOUND_MS);
   }
 
-  /** Remember a message id; true when it was known already (a push service or a retry may deliver twice). */
+  /**
+   * Remember a message id before it is shown, so that it alerts once whatever happens. What was known of it, or null:
+   * a push service may deliver twice, and a worker that was ended in between has not reported yet.
+   */
   async function remember(id) {
-    let known = false;
-    await within("seen", "readwrite", (store) => {
-      const request = store.get(id);
+    let known = null;
+    await within("seen", "readwrite", (seen) => {
+      const request = seen.get(id);
       request.onsuccess = () => {
-        known = Boolean(request.result);
-        if (!known) store.put({ id, at: Date.now() });
+        known = request.result ?? null;
+        if (!known) seen.put({ id, at: Date.now(), reported: false });
       };
     });
     return known;
   }
 
   function forgetOld() {
-    return within("seen", "readwrite", (store) => {
-      const request = store.getAll();
+    return within("seen", "readwrite", (seen) => {
+      const request = seen.getAll();
       request.onsuccess = () => {
         const oldest = request.result.sort((a, b) => b.at - a.at).slice(MEMORY_LIMIT);
-        for (const { id } of oldest) store.delete(id);
+        for (const { id } of oldest) seen.delete(id);
       };
     });
   }
@@ -186,28 +189,21 @@
 
   // ---- reports -------------------------------------------------------------------------------------------------
 
-  /** Store the reports, wait somewhere within `spread` seconds, then send whatever is stored. */
-  async function report(entries, spread = 0) {
-    const stored = await bounded(enqueue(entries).then(() => true), 1000, false);
+  /** Store the reports, wait somewhere within `spread` seconds, then send whatever is stored. `id`: of the message. */
+  async function report(entries, { spread = 0, id = null } = {}) {
+    const stored = await bounded(enqueue(entries, id).then(() => true), 1000, false);
     if (spread > 0) await new Promise((resolve) => setTimeout(resolve, Math.random() * spread * 1000));
     if (stored) return flush();
     const { base } = (await settings()) ?? {};
     if (base) await send(base, entries);
   }
 
-  function enqueue(entries) {
-    return within("reports", "readwrite", (store) => {
-      for (const entry of entries) store.add(entry);
-      const count = store.count();
-      count.onsuccess = () => {
-        let surplus = count.result - QUEUE_LIMIT;
-        if (surplus <= 0) return;
-        store.openCursor().onsuccess = ({ target: { result: cursor } }) => {
-          if (!cursor || surplus-- <= 0) return;
-          cursor.delete();
-          cursor.continue();
-        };
-      };
+  function enqueue(entries, id) {
+    return within(["reports", "seen"], "readwrite", (reports, seen) => {
+      for (const entry of entries) reports.add(entry);
+      if (id) seen.put({ id, at: Date.now(), reported: true });
+      const keys = reports.getAllKeys();
+      keys.onsuccess = () => keys.result.slice(0, -QUEUE_LIMIT).forEach((key) => reports.delete(key));
     });
   }
 
@@ -235,26 +231,16 @@
     const known = await settings();
     if (!known || (known.reports_after ?? 0) > Date.now()) return;
     for (;;) {
-      const waiting = await stored();
-      if (!waiting.length) return;
-      const fresh = waiting.filter(({ entry }) => Date.now() - Date.parse(entry.at) < WEEK_MS).map(({ entry }) => entry);
-      if (fresh.length && !(await send(known.base, fresh))) return askForSync();
-      await within("reports", "readwrite", (store) => {
-        for (const { key } of waiting) store.delete(key);
+      let keys;
+      const entries = await within("reports", "readonly", (reports) => {
+        reports.getAllKeys(null, PER_REQUEST).onsuccess = ({ target }) => (keys = target.result);
+        return reports.getAll(null, PER_REQUEST);
       });
+      if (!keys.length) return;
+      const fresh = entries.filter(({ at }) => Date.now() - Date.parse(at) < WEEK_MS);
+      if (fresh.length && !(await send(known.base, fresh))) return askForSync();
+      await within("reports", "readwrite", (reports) => keys.forEach((key) => reports.delete(key)));
     }
-  }
-
-  async function stored() {
-    const out = [];
-    await within("reports", "readonly", (store) => {
-      store.openCursor().onsuccess = ({ target: { result: cursor } }) => {
-        if (!cursor || out.length === PER_REQUEST) return;
-        out.push({ key: cursor.key, entry: cursor.value });
-        cursor.continue();
-      };
-    });
-    return out;
   }
 
   /** True when the platform has them, or never will; false when they are worth another try. */
@@ -279,10 +265,7 @@
   /** Keep quiet for as long as the platform asked (seconds or a date), at most a day. */
   async function postpone(retryAfter) {
     const wait = /^\d+$/.test(retryAfter ?? "") ? Number(retryAfter) * 1000 : Date.parse(retryAfter) - Date.now();
-    const known = await settings();
-    if (!(wait > 0) || !known?.device_id) return;
-    const reports_after = Date.now() + Math.min(wait, 86400e3);
-    await change({ reports_after });
+    if (wait > 0) await change({ reports_after: Date.now() + Math.min(wait, 86400e3) });
   }
 
   async function askForSync() {
@@ -330,7 +313,7 @@
     notification.close();
     const { url, actions } = notification.data;
     // The right to open a window lasts about a second: it is used before anything is stored or sent.
-    const going = visit((action && actions?.[action]) || url).catch(() => undefined);
+    const going = visit((action && actions?.[action]) || url).catch(() => visit("/"));
     const telling = tell("clicked", { id: notification.data.m, title: notification.title, options: notification });
     event.waitUntil(Promise.allSettled([going, telling, reported(notification, "clicked", action)]));
   }

@@ -59,7 +59,6 @@ class Browser:
         denied: tuple[str, ...] = (),
         gcm: FakeGcm | None = None,
         push_server: str | None = None,
-        dark: bool = False,
     ) -> None:
         self.kind = kind
         self._playwright = playwright
@@ -67,7 +66,6 @@ class Browser:
         self._allowed, self._denied = allowed, denied
         self._gcm = gcm
         self._push_server = push_server
-        self._dark = dark
         self._home = Path(tempfile.mkdtemp(prefix=f"{kind}-"))
         self._profile = self._home / "profile"
         self._profile.mkdir()
@@ -99,7 +97,7 @@ class Browser:
             executable_path=EXECUTABLES["chromium"],
             headless=True,
             env=environment,
-            color_scheme="dark" if self._dark else "light",
+            reduced_motion="reduce",
             args=[
                 "--no-sandbox",
                 f"--host-resolver-rules={rules}",
@@ -125,7 +123,7 @@ class Browser:
             channel="moz-firefox",
             headless=True,
             env={**environment, "MOZ_REMOTE_SETTINGS_DEVTOOLS": "1"},
-            color_scheme="dark" if self._dark else "light",
+            reduced_motion="reduce",
             firefox_user_prefs=preferences,
         )
 
@@ -136,6 +134,11 @@ class Browser:
     def tabs(self) -> list[str]:
         """The addresses of all tabs that show a page."""
         return [page.url for page in self.context.pages if urlsplit(page.url).scheme.startswith("http")]
+
+    def allow(self, origin: str) -> None:
+        """Let a further origin show notifications until the browser is quit; Firefox lets all of them."""
+        if self.kind == "chromium":
+            self.context.grant_permissions(["notifications"], origin=origin)
 
     def quit(self) -> None:
         """Close the browser; its profile stays."""

@@ -85,19 +85,19 @@ def test_members_of_a_wrong_type_cost_themselves_alone(chromium_subscriber: Visi
     platform.wait_until(lambda: platform.received("tok_4"), "the report")
 
 
-def test_a_report_that_cannot_be_sent_goes_with_the_next(subscriber: Visitor, platform: StubPlatform) -> None:
+def test_a_report_that_cannot_be_sent_goes_with_the_next(chromium_subscriber: Visitor, platform: StubPlatform) -> None:
     platform.failing = {"receipts"}
-    platform.send(notification("First", token="tok_5", url=subscriber.shop_url))
-    subscriber.sees("First")
+    platform.send(notification("First", token="tok_5", url=chromium_subscriber.shop_url))
+    chromium_subscriber.sees("First")
     platform.wait_until(lambda: ("POST", "/push/v1/receipts") in platform.calls, "the attempt")
     assert platform.reports == []
 
     platform.failing = set()
-    platform.send(notification("Second", token="tok_6", url=subscriber.shop_url))
+    platform.send(notification("Second", token="tok_6", url=chromium_subscriber.shop_url))
 
     platform.wait_until(lambda: platform.received("tok_6"), "both reports")
     assert platform.received("tok_5") == ["received", "shown"]
-    assert subscriber.state()["reports_waiting"] == 0
+    assert chromium_subscriber.state()["reports_waiting"] == 0
 
 
 def test_reports_that_wait_are_sent_at_the_next_page_load(chromium_subscriber: Visitor, platform: StubPlatform) -> None:
