@@ -27,7 +27,7 @@ _PLACES = {
     "en": (["London", "Leeds", "Bristol", "Glasgow"], "Europe/London"),
     "de": (["Berlin", "Hamburg", "Munich", "Leipzig"], "Europe/Berlin"),
 }
-_INTERESTS = ["coffee", "tea", "kitchen", "garden", "books", "lamps"]
+_INTERESTS = ["mugs", "teapots", "bowls", "vases", "plates", "candles"]
 _USER_AGENTS = [
     # (share, User-Agent): what the platform reads browser, system and form from.
     (

@@ -133,7 +133,7 @@ def _campaigns(site: Site, places: Places, say: Say) -> None:
     offers = Purpose.objects.get(site=site, key="offers")
     author = get_user_model().objects.get(username="marketer")
     sent = Campaign.objects.create(
-        site=site, name="Autumn teas are here", purpose=offers, content=_autumn(places), created_by=author
+        site=site, name="The autumn kiln is open", purpose=offers, content=_autumn(places), created_by=author
     )
     draft = Campaign.objects.create(
         site=site, name="Weekend offer", purpose=offers, content=_weekend(places), created_by=author
@@ -174,18 +174,20 @@ def _call(method: str, url: str, body: Any = None, headers: dict[str, str] | Non
 
 def _autumn(places: Places) -> dict[str, Any]:
     return {
-        "title": "The autumn teas are here",
-        "body": "{{ contact.first_name | default: 'Hello' }}, six new blends to warm your hands on.",
+        "title": "The autumn kiln is open",
+        "body": "{{ contact.first_name | default: 'Hello' }}, eight new pieces came out warm this morning.",
         "url": f"{places.shop}/",
-        "actions": [{"action": "shop", "title": "See them", "url": f"{places.shop}/"}],
+        "actions": [{"action": "see", "title": "See them", "url": f"{places.shop}/#pieces"}],
         "translations": {
             "pl": {
-                "title": "Jesienne herbaty już są",
-                "body": "{{ contact.first_name | default: 'Cześć' }}, sześć nowych mieszanek na chłodne dni.",
+                "title": "Jesienny piec otwarty",
+                "body": "{{ contact.first_name | default: 'Cześć' }}, dziś rano wyszło z niego osiem nowych naczyń.",
+                "actions": [{"action": "see", "title": "Zobacz"}],
             },
             "de": {
-                "title": "Die Herbsttees sind da",
-                "body": "{{ contact.first_name | default: 'Hallo' }}, sechs neue Mischungen für kalte Hände.",
+                "title": "Der Herbstbrand ist da",
+                "body": "{{ contact.first_name | default: 'Hallo' }}, acht neue Stücke kamen heute früh aus dem Ofen.",
+                "actions": [{"action": "see", "title": "Ansehen"}],
             },
         },
     }
@@ -193,18 +195,20 @@ def _autumn(places: Places) -> dict[str, Any]:
 
 def _weekend(places: Places) -> dict[str, Any]:
     return {
-        "title": "{{ contact.first_name | default: 'Hello' }}, 20 % off this weekend",
-        "body": "Every kettle in the shop, until Sunday evening. No code needed.",
-        "url": f"{places.shop}/",
-        "actions": [{"action": "shop", "title": "See the kettles", "url": f"{places.shop}/"}],
+        "title": "{{ contact.first_name | default: 'Hello' }}, 20 % off teapots this weekend",
+        "body": "Every slow teapot in the shop, until Sunday evening. No code needed.",
+        "url": f"{places.shop}/products/slow-teapot",
+        "actions": [{"action": "see", "title": "See the teapot", "url": f"{places.shop}/products/slow-teapot"}],
         "translations": {
             "pl": {
-                "title": "{{ contact.first_name | default: 'Cześć' }}, 20 % taniej w weekend",
-                "body": "Każdy czajnik w sklepie, do niedzieli wieczorem. Bez kodu.",
+                "title": "{{ contact.first_name | default: 'Cześć' }}, w weekend czajniczki 20 % taniej",
+                "body": "Każdy czajniczek w sklepie, do niedzieli wieczorem. Bez kodu.",
+                "actions": [{"action": "see", "title": "Zobacz czajniczek"}],
             },
             "de": {
-                "title": "{{ contact.first_name | default: 'Hallo' }}, 20 % Rabatt am Wochenende",
-                "body": "Auf jeden Wasserkocher im Laden, bis Sonntagabend. Ohne Code.",
+                "title": "{{ contact.first_name | default: 'Hallo' }}, 20 % auf Teekannen am Wochenende",
+                "body": "Jede Teekanne im Laden, bis Sonntagabend. Ohne Code.",
+                "actions": [{"action": "see", "title": "Zur Teekanne"}],
             },
         },
     }
