@@ -139,7 +139,8 @@ def _made(site: Site, external_id: str, *, recreate: bool = False) -> Contact:
         erased.delete()
     elif erased.exists():
         raise Conflict("contact_erased", "This person was erased and does not come back unasked.")
-    return Contact.objects.get_or_create(site=site, external_id=external_id)[0]
+    Contact.objects.bulk_create([Contact(site=site, external_id=external_id)], ignore_conflicts=True)
+    return Contact.objects.get(site=site, external_id=external_id)
 
 
 @cache

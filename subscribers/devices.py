@@ -15,6 +15,7 @@ from subscribers import identity, ledger, links
 from subscribers.decisions import known_purposes, lines_everywhere, lines_here, lock
 from subscribers.errors import Conflict, Fault, Invalid, NotFound
 from subscribers.identity import Linked
+from subscribers.ledger import Decided
 from subscribers.models import Device, Subscription
 from subscribers.registration import Claim, Registration
 from subscribers.time_zones import country_of
@@ -52,6 +53,7 @@ def register(site: Site, registration: Registration, now: datetime) -> Registere
         contact = identity.known_contact(site, who)
         claimed, owner = _claimed(site, registration.claim), _owner(site, registration.endpoint_hash)
         lock(claimed, said, owner, contact_id=contact and contact.id)
+        claimed = claimed and _claimed(site, registration.claim)  # as it is now that it is locked
         if owner is not None and (claimed is None or owner.id != claimed.id):
             _replace(owner)
         secret = registration.claim.secret if claimed is not None and registration.claim else _new_secret()
@@ -59,11 +61,9 @@ def register(site: Site, registration: Registration, now: datetime) -> Registere
         if who:
             identity.check_after_logout(device, device.subscription, who)
             identity.let_go_of_others(device, contact, now)
-        ledger.record(lines_here(device, said, known), now)
+        _record(device, lines_here(device, said, known), now)
         linked = identity.link(site, device, who, contact) if who else None
-        device.refresh_from_db(fields=["contact_id"])
-        ledger.record(lines_everywhere(device, said, known), now)
-        device.refresh_from_db(fields=["contact_id"])
+        _record(device, lines_everywhere(device, said, known), now)
     return Registered(device.id, secret, claimed is None, device.contact_id is not None, linked)
 
 
@@ -149,12 +149,10 @@ def _written(
     site: Site, device: Device | None, registration: Registration, key: VapidKey, secret: str, now: datetime
 ) -> Device:
     """The device and its subscription as the browser says they are."""
-    if device is None:
-        device = Device(site=site, subscribed_at=now)
-    else:
-        device.refresh_from_db()
-        if device.status != Status.ACTIVE:
-            device.subscribed_at = now
+    known = device is not None
+    device = device or Device(site=site, subscribed_at=now)
+    if device.status != Status.ACTIVE:
+        device.subscribed_at = now
     agent = registration.agent
     device.status, device.last_seen_at = Status.ACTIVE, now
     device.service, device.vapid_key = registration.endpoint.service, key
@@ -162,19 +160,25 @@ def _written(
     device.language, device.time_zone = registration.language, registration.time_zone
     device.country = country_of(registration.time_zone)
     device.save()
-    device.subscription, _ = Subscription.objects.update_or_create(
+    device.subscription = Subscription(
         device=device,
-        defaults={
-            "site": site,
-            "endpoint": registration.endpoint.url,
-            "endpoint_hash": registration.endpoint_hash,
-            "p256dh": registration.keys.p256dh,
-            "auth": registration.keys.auth,
-            "secret_hash": hashlib.sha256(secret.encode()).digest(),
-            "page": registration.said.page.path,
-        },
+        site=site,
+        endpoint=registration.endpoint.url,
+        endpoint_hash=registration.endpoint_hash,
+        p256dh=registration.keys.p256dh,
+        auth=registration.keys.auth,
+        secret_hash=hashlib.sha256(secret.encode()).digest(),
+        page=registration.said.page.path,
+        identity_issued_at=device.subscription.identity_issued_at if known else None,
     )
+    device.subscription.save(force_insert=not known, force_update=known)
     return device
+
+
+def _record(device: Device, lines: list[Decided], now: datetime) -> None:
+    if lines:
+        ledger.record(lines, now)
+        device.refresh_from_db(fields=["contact_id"])  # a decision may have cut the link
 
 
 def _new_secret() -> str:

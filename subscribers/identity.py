@@ -79,7 +79,7 @@ def let_go_of_others(device: Device, contact: Contact | None, now: datetime) -> 
     """Unlinks the browser, locked by the caller, from anybody but `contact`: somebody else is signed in now."""
     if device.contact_id is not None and (contact is None or device.contact_id != contact.id):
         links.cut([device.id], now)
-        device.refresh_from_db()
+        device.contact = None
 
 
 def link(site: Site, device: Device, identity: Identity, contact: Contact | None) -> Linked:
@@ -98,7 +98,7 @@ def link(site: Site, device: Device, identity: Identity, contact: Contact | None
             return Linked(refusal)
     links.link(device.id, contact.id)
     Subscription.objects.filter(device_id=device.id).update(identity_issued_at=identity.issued_at)
-    device.refresh_from_db()
+    device.contact = contact
     return Linked()
 
 
