@@ -5,12 +5,11 @@ again, and that is never more than PUSH_UNRECORDED_MAX.
 """
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from time import monotonic
 from typing import Final, cast
 
 from django.conf import settings
-from django.utils import timezone
 
 from campaigns import control, finishing, leases
 from campaigns.leases import Lease
@@ -31,12 +30,16 @@ LAST_ANSWERS_SECONDS: Final = 7.0
 Clock = Callable[[], datetime]
 
 
+def _now() -> datetime:
+    return datetime.now(UTC)  # Django's looks into its settings each time: 7 µs, twice for each message
+
+
 def _never() -> bool:
     return False
 
 
 def send_batch(
-    batch_id: int, transport: Transport, *, clock: Clock = timezone.now, stopping: Callable[[], bool] = _never
+    batch_id: int, transport: Transport, *, clock: Clock = _now, stopping: Callable[[], bool] = _never
 ) -> bool:
     """Sends what of the Batch has no outcome yet; whether it was due and free, and so was worked at.
 
