@@ -12,7 +12,6 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("api/v1/", include(campaigns.api)),
     path("push/v1/", include("subscribers.urls")),
-    path("push/v1/", include("subscribers.urls")),
     path("problems/<slug:code>", problem_page),
     *campaigns.urlpatterns,
 ]
