@@ -146,6 +146,7 @@ def test_a_click_opens_the_page_and_is_reported_once(subscriber: Visitor, platfo
 
 def test_a_click_goes_to_the_tab_that_shows_the_page_already(subscriber: Visitor, platform: StubPlatform) -> None:
     subscriber.visit("/products/noodle-bowl")
+    subscriber.page.evaluate("window.untouched = true")
     platform.send(notification("Again", token="tok_12", url=subscriber.shop_url + "/products/noodle-bowl"))
 
     subscriber.clicks(subscriber.sees("Again"))
@@ -153,6 +154,7 @@ def test_a_click_goes_to_the_tab_that_shows_the_page_already(subscriber: Visitor
     platform.wait_until(lambda: "clicked" in platform.received("tok_12"), "the click")
     subscriber.page.wait_for_timeout(300)  # a second tab would have opened by now
     assert subscriber.tabs() == ["/products/noodle-bowl"]
+    assert subscriber.page.evaluate("window.untouched")
 
 
 def test_a_click_takes_along_a_tab_of_the_same_page_with_other_parameters(

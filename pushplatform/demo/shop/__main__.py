@@ -11,17 +11,19 @@ from pushplatform.demo.shop.site import DEFAULT_PEOPLE, Person, Shop
 
 
 def parse_people(text: str) -> tuple[Person, ...]:
-    """`[{"external_id": "CRM-1", "name": "Anna Nowak", "email": "…"}, …]`; ValueError names what is wrong."""
+    """`[{"external_id": "CRM-1", "name": "Anna Nowak", "email": "…"}, …]`; ArgumentTypeError names what is wrong."""
     try:
         people = tuple(
             Person(str(one["external_id"]), str(one["name"]), str(one.get("email", ""))) for one in json.loads(text)
         )
     except (json.JSONDecodeError, TypeError, AttributeError) as error:
-        raise ValueError(f'--people must be a JSON list of {{"external_id", "name", "email"}}: {error}') from error
+        raise argparse.ArgumentTypeError(
+            f'must be a JSON list of {{"external_id", "name", "email"}}: {error}'
+        ) from error
     except KeyError as error:
-        raise ValueError(f"--people: a person lacks {error}") from error
+        raise argparse.ArgumentTypeError(f"a person lacks {error}") from error
     if not people:
-        raise ValueError("--people names nobody; give at least one person, or leave the option out")
+        raise argparse.ArgumentTypeError("names nobody; give at least one person, or leave the option out")
     return people
 
 
