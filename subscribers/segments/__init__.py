@@ -2,7 +2,7 @@
 
 from subscribers.segments.catalogue import DEVICE_AND_CONTACT_FIELDS
 from subscribers.segments.compile import compile_rule
-from subscribers.segments.definition import DefinitionError, parse
+from subscribers.segments.definition import DefinitionError, Understood, parse, understand
 from subscribers.segments.describe import describe
 from subscribers.segments.fields import Catalogue, Field, Operator, Sql, Surroundings
 from subscribers.segments.rule import Rule
@@ -16,7 +16,9 @@ __all__ = [
     "Rule",
     "Sql",
     "Surroundings",
+    "Understood",
     "compile_rule",
     "describe",
     "parse",
+    "understand",
 ]

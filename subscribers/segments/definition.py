@@ -1,14 +1,14 @@
 """Parses the JSON of a segment (api.md, "Segment definition") into a Rule, or says what is wrong, rule by rule."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from pushplatform.sites import public_ids
 from subscribers.errors import Fault
 from subscribers.models import Segment
 from subscribers.segments.catalogue import DEVICE_AND_CONTACT_FIELDS
 from subscribers.segments.fields import Catalogue, Surroundings, Wrong
-from subscribers.segments.rule import All, AnyOf, Not, Rule, Saved, Test
+from subscribers.segments.rule import NOBODY, All, AnyOf, Not, Rule, Saved, Test
 
 DEEPEST = 10
 MOST_RULES = 200
@@ -40,6 +40,24 @@ def parse(
     if parser.faults or rule is None:
         raise DefinitionError(parser.faults)
     return rule
+
+
+class Understood(NamedTuple):
+    """A rule, and in one sentence why it is nobody's; empty when the definition was understood."""
+
+    rule: Rule
+    problem: str
+
+
+def understand(definition: Any, site_id: int, catalogue: Catalogue = DEVICE_AND_CONTACT_FIELDS) -> Understood:
+    """The rule of a definition that was sound once. What cannot be understood any more matches nobody, and says so.
+
+    As an exclusion nobody is the wrong way to err: whoever excludes by it must stop when there is a problem.
+    """
+    try:
+        return Understood(parse(definition, site_id, catalogue), "")
+    except DefinitionError as error:
+        return Understood(NOBODY, str(error))
 
 
 class _Parser:

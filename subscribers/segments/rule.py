@@ -50,3 +50,5 @@ class Saved:
 
 
 Rule = All | AnyOf | Not | Test | Saved
+
+NOBODY = AnyOf(())

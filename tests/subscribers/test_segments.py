@@ -163,6 +163,14 @@ def test_a_broken_segment_is_named_where_it_is_used(site):
         segments.parse({"all": [reference]}, site.id)
 
 
+def test_a_segment_that_is_not_understood_any_more_matches_nobody_and_says_so(site):
+    new_device(site)
+    found = segments.understand({"not": {"field": "contact.attributes.gone", "op": "eq", "value": 1}}, site.id)
+    assert "gone" in found.problem
+    assert (segments.compile_rule(found.rule)[0], segments.describe(found.rule)) == ("false", "nobody")
+    assert segments.understand({"all": []}, site.id).problem == ""
+
+
 def test_equality_of_an_attribute_uses_the_index(site, attributes):
     rule = segments.parse({"field": "contact.attributes.plan", "op": "in", "value": ["pro", "team"]}, site.id)
     sql, parameters = segments.compile_rule(rule)
