@@ -6,15 +6,16 @@ from typing import Any
 from django.contrib import admin
 from django.contrib.admin import display
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path
 from unfold.decorators import display as unfold_display
 
 from campaigns.admin import compose_views, results_views, steering
 from campaigns.admin.figures import attach_totals, rate
 from campaigns.models import Campaign
-from pushplatform.sites.access import Right, current_site
+from pushplatform.sites.access import Right
 from pushplatform.sites.admin.scope import SiteChangeList, SiteScopedAdmin, when
+from pushplatform.sites.models import Site
 
 STATUS_COLOURS = {
     Campaign.Status.DRAFT: "",
@@ -101,12 +102,7 @@ class CampaignAdmin(SiteScopedAdmin):
             *super().get_urls(),
         ]
 
-    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
-        site = current_site(request)
-        if site is None or not self.has_add_permission(request) or "_site" not in request.GET:
-            return super().add_view(request, form_url, extra_context)
-        if request.GET["_site"] != str(site.pk):
-            raise Http404
+    def add_page(self, request: HttpRequest, site: Site) -> HttpResponse:
         return compose_views.edit(self, request, site, None)
 
     def change_view(

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.urls import reverse
 from django.utils import timezone
@@ -36,7 +37,9 @@ def edit(
     `dialog`: the one that opens, `launch` or `schedule`; `errors`: why a launch was refused; `send_at`: as typed.
     """
     may_write = may(request.user, Right.COMPOSE, site)
-    posted = request.method == "POST" and may_write and not dialog
+    if request.method == "POST" and not may_write:
+        raise PermissionDenied
+    posted = request.method == "POST" and not dialog
     form = ComposeForm(request.POST if posted else None, site=site, campaign=campaign)
     if posted and form.is_valid():
         saved = form.save(request.user)

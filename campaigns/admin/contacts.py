@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from django.contrib import admin, messages
 from django.contrib.admin import display
 from django.db.models import Count, Q, QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 
@@ -15,7 +15,7 @@ from campaigns.admin.contact_form import ContactForm
 from campaigns.admin.contact_names import name_of
 from campaigns.admin.person_messages import messages_of
 from campaigns.models import Message
-from pushplatform.sites.access import Right, current_site, may
+from pushplatform.sites.access import Right, may
 from pushplatform.sites.admin.scope import SiteScopedAdmin, when
 from pushplatform.sites.models import Site
 from subscribers import ledger
@@ -102,12 +102,7 @@ class ContactAdmin(SiteScopedAdmin):
         message = Message.objects.filter(pk=int(wanted), site_id=contact.site_id).select_related("purpose").first()
         return message, why_not.why_not(contact, message) if message else ""
 
-    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
-        site = current_site(request)
-        if site is None or not self.has_add_permission(request) or "_site" not in request.GET:
-            return super().add_view(request, form_url, extra_context)
-        if request.GET["_site"] != str(site.pk):
-            raise Http404
+    def add_page(self, request: HttpRequest, site: Site) -> HttpResponse:
         return self._edit(request, site, None)
 
     def edit(self, request: HttpRequest, object_id: str) -> HttpResponse:

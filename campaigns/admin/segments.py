@@ -13,7 +13,7 @@ from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from campaigns.admin import segment_count, segment_fields
 from campaigns.models import Campaign
-from pushplatform.sites.access import Right, current_site, may
+from pushplatform.sites.access import Right, may
 from pushplatform.sites.admin.scope import SiteScopedAdmin, site_for
 from pushplatform.sites.models import Site
 from subscribers.models import Purpose, Segment
@@ -113,12 +113,7 @@ class SegmentAdmin(SiteScopedAdmin):
         ]
         return [*own, *super().get_urls()]
 
-    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
-        site = current_site(request)
-        if site is None or not self.has_add_permission(request) or "_site" not in request.GET:
-            return super().add_view(request, form_url, extra_context)
-        if request.GET["_site"] != str(site.pk):
-            raise Http404
+    def add_page(self, request: HttpRequest, site: Site) -> HttpResponse:
         return self._edit(request, site, None)
 
     def change_view(

@@ -15,8 +15,9 @@ from unfold.widgets import (
     UnfoldBooleanSwitchWidget,
 )
 
-from pushplatform.sites.access import Right, current_site
+from pushplatform.sites.access import Right
 from pushplatform.sites.admin.scope import SiteForm, SiteScopedAdmin
+from pushplatform.sites.models import Site
 from subscribers import purposes
 from subscribers.admin.wording_texts import WordingTextsField
 from subscribers.errors import Invalid
@@ -109,11 +110,8 @@ class PurposeAdmin(SiteScopedAdmin):
         extra = {"wordings": _by_version(purpose)} if purpose else {}
         return super().change_view(request, object_id, form_url, {**extra, **(extra_context or {})})
 
-    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
-        site = current_site(request)
-        if site is None or not self.has_add_permission(request) or "_site" not in request.GET:
-            return super().add_view(request, form_url, extra_context)
-        posted = request.method == "POST" and request.GET["_site"] == str(site.pk)
+    def add_page(self, request: HttpRequest, site: Site) -> HttpResponse:
+        posted = request.method == "POST"
         form = NewPurposeForm(request.POST if posted else None)
         form.fields["wording"].initial = {site.default_language: ""}
         if posted and form.is_valid():

@@ -169,6 +169,10 @@ class SiteScopedAdmin(ModelAdmin):
         return field
 
     # --- addresses
+    def _get_obj_does_not_exist_redirect(self, request: HttpRequest, opts: Any, object_id: str) -> HttpResponse:
+        """What is not there, and what is another Site's, look the same."""
+        raise Http404
+
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         if "_site" in request.GET:
             if not choose_site(request):
@@ -179,11 +183,18 @@ class SiteScopedAdmin(ModelAdmin):
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
         """The address of an add form names its Site, so that a Site chosen in another tab does not change it."""
         site = current_site(request)
-        if self.site_lookup and request.method == "GET" and site is not None and "_site" not in request.GET:
-            return HttpResponseRedirect(f"{request.path}?{urlencode({**request.GET.dict(), '_site': site.pk})}")
         if "_site" in request.GET and (site is None or str(site.pk) != request.GET["_site"]):
             raise Http404
-        return super().add_view(request, form_url, extra_context)
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        if self.site_lookup and request.method == "GET" and site is not None and "_site" not in request.GET:
+            return HttpResponseRedirect(f"{request.path}?{urlencode({**request.GET.dict(), '_site': site.pk})}")
+        own = self.add_page(request, site) if site is not None else None
+        return own if own is not None else super().add_view(request, form_url, extra_context)
+
+    def add_page(self, request: HttpRequest, site: Site) -> HttpResponse | None:
+        """The page that makes a new thing on this Site; None for the form that Django makes of the model."""
+        return None
 
     def changeform_view(
         self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None

@@ -8,9 +8,9 @@ from django.urls import URLPattern, path, reverse
 from unfold.decorators import display as unfold_display
 
 from pushplatform.sites import vapid_keys
-from pushplatform.sites.access import Right, current_site
+from pushplatform.sites.access import Right
 from pushplatform.sites.admin.scope import SiteScopedAdmin, when
-from pushplatform.sites.models import VapidKey
+from pushplatform.sites.models import Site, VapidKey
 from pushplatform.webpush.keys import b64url
 
 ACTIVE = 1  # Device.Status.ACTIVE: devices belong to a floor above
@@ -53,22 +53,16 @@ class VapidKeyAdmin(SiteScopedAdmin):
         own = [path("<path:object_id>/retire/", view(self.retire), name="sites_vapidkey_retire")]
         return [*own, *super().get_urls()]
 
-    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: object = None) -> HttpResponse:
+    def add_page(self, request: HttpRequest, site: Site) -> HttpResponse:
         """A key has nothing to fill in: ask first (GET), then generate it (POST)."""
-        site = current_site(request)
-        if site is None or not self.has_add_permission(request):
-            return super().add_view(request, form_url)
-        if request.method == "POST" and request.GET.get("_site") == str(site.pk):
+        if request.method == "POST":
             key = vapid_keys.generate(site)
             self.log_addition(request, key, "Generated")
             messages.success(request, "The new key is current. The key before it keeps signing for its devices.")
             return HttpResponseRedirect(reverse("admin:sites_vapidkey_changelist"))
+        current = VapidKey.objects.filter(site=site, state=VapidKey.State.CURRENT).defer("private_key").first()
         return self.page(
-            request,
-            "sites/vapid_key_generate.html",
-            title="Generate a VAPID key",
-            site=site,
-            current=VapidKey.objects.filter(site=site, state=VapidKey.State.CURRENT).defer("private_key").first(),
+            request, "sites/vapid_key_generate.html", title="Generate a VAPID key", site=site, current=current
         )
 
     def retire(self, request: HttpRequest, object_id: str) -> HttpResponse:
