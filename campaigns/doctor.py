@@ -199,8 +199,8 @@ def _conclusion(ours: Finding, theirs: Finding | None) -> str:
         return f"{_meaning(ours)} pywebpush was not asked: it would go where ours must not, or cannot."
     if ours.accepted and theirs.accepted:
         return (
-            "The push service takes both. If nothing is shown, the fault is behind it: the browser is closed or offline,"
-            " notifications are off in the system, or the site's service worker fails (see its console)."
+            "The push service takes both. If nothing is shown, the fault is behind it: the browser is closed or"
+            " offline, notifications are off in the system, or the site's service worker fails (see its console)."
         )
     if ours.accepted:
         return "Ours is taken and pywebpush's is not: the fault is pywebpush's, the platform sends as it should."
@@ -214,6 +214,6 @@ def _conclusion(ours: Finding, theirs: Finding | None) -> str:
 
 
 def _meaning(finding: Finding) -> str:
-    if finding.answer.status == 0 and finding.answer.error in ERRORS:
-        return ERRORS[finding.answer.error]
+    if finding.answer.error is not None:
+        return ERRORS.get(finding.answer.error, ERRORS["failed"])
     return REASONS[finding.verdict.reason].sentence if finding.verdict.reason else "The push service takes it."
