@@ -140,6 +140,10 @@ class Browser:
         if self.kind == "chromium":
             self.context.grant_permissions(["notifications"], origin=origin)
 
+    def forbid(self, origin: str) -> None:
+        """Take a Chromium origin's permissions away until the browser is quit."""
+        self.context.grant_permissions([], origin=origin)
+
     def quit(self) -> None:
         """Close the browser; its profile stays."""
         self.context.close()

@@ -45,6 +45,37 @@ def test_a_page_load_with_nothing_new_tells_the_platform_nothing(subscriber: Vis
     assert platform.calls.count(REGISTER) == 1
 
 
+def test_the_platform_hears_once_a_day_that_the_browser_lives(subscriber: Visitor, platform: StubPlatform) -> None:
+    subscriber.page.evaluate(
+        """new Promise((resolve) => {
+            indexedDB.open('push-platform').onsuccess = ({ target: { result: database } }) => {
+                const sites = database.transaction('sites', 'readwrite').objectStore('sites');
+                sites.get('site_stub').onsuccess = ({ target }) => {
+                    const yesterday = Date.now() - 25 * 3600e3;
+                    sites.put({ ...target.result, refreshed_at: yesterday }).onsuccess = () => {
+                        database.close();
+                        resolve();
+                    };
+                };
+            };
+        })"""
+    )
+
+    subscriber.visit("/account")
+
+    platform.wait_until(lambda: platform.calls.count(REGISTER) == 2, "the daily registration")
+    assert platform.device.calls[1]["device_id"] == platform.device.device_id
+
+
+def test_a_permission_taken_away_in_the_browser_is_told(subscriber: Visitor, platform: StubPlatform) -> None:
+    subscriber.browser.forbid(subscriber.shop_url)
+
+    subscriber.visit("/account")
+
+    platform.wait_until(lambda: not platform.device.subscribed, "the word that it ended")
+    assert subscriber.state()["permission"] == "denied"
+
+
 def test_a_lost_subscription_is_made_again_for_the_same_device(subscriber: Visitor, platform: StubPlatform) -> None:
     device_id = platform.device.device_id
     subscriber.page.evaluate(

@@ -111,7 +111,7 @@ function asker({ platform, store, acts, changed }) {
       acts,
     });
     if (answer.outcome === "declined") rememberNo();
-    if (answer.outcome === "subscribed") localStorage.removeItem(DECLINED);
+    if (answer.outcome === "subscribed") forgetNo();
     await changed();
     return answer;
   };
@@ -128,7 +128,19 @@ function declined() {
 function rememberNo() {
   const count = (declined().count ?? 0) + 1;
   const days = ASK_AGAIN_AFTER_DAYS[Math.min(count, ASK_AGAIN_AFTER_DAYS.length) - 1];
-  localStorage.setItem(DECLINED, JSON.stringify({ count, until: Date.now() + days * DAY_MS }));
+  try {
+    localStorage.setItem(DECLINED, JSON.stringify({ count, until: Date.now() + days * DAY_MS }));
+  } catch (error) {
+    warn(error); // storage is blocked: the question may come again earlier
+  }
+}
+
+function forgetNo() {
+  try {
+    localStorage.removeItem(DECLINED);
+  } catch (error) {
+    warn(error);
+  }
 }
 
 /** on("state" | "shown" | "clicked", listener) → a function that stops listening. */
