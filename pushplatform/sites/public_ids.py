@@ -6,7 +6,6 @@
 import base64
 import binascii
 import hmac
-import secrets
 from functools import lru_cache
 from typing import Any
 
@@ -24,7 +23,6 @@ class UnknownId(ValueError):
 
 @lru_cache(maxsize=8)
 def _key(database: str) -> bytes:
-    PublicIdKey.objects.bulk_create([PublicIdKey(id=1, key=secrets.token_bytes(16))], ignore_conflicts=True)
     return bytes(PublicIdKey.objects.get(id=1).key)
 
 

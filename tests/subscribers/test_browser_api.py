@@ -1,7 +1,6 @@
 """The browser API at its edge: config, origins, limits, and what is refused by name and changes nothing."""
 
 import json
-import secrets
 
 import pytest
 
@@ -185,8 +184,8 @@ ENDPOINT, KEYS = ("subscription", "endpoint"), ("subscription", "keys")
         ((*KEYS, "p256dh"), b64url(b"\x02" + b"\x01" * 32), "invalid_key"),
         ((*KEYS, "p256dh"), "not base64url!", "invalid_key"),
         ((*KEYS, "p256dh"), None, "required"),
-        ((*KEYS, "auth"), b64url(secrets.token_bytes(15)), "invalid_key"),
-        ((*KEYS, "auth"), b64url(secrets.token_bytes(17)), "invalid_key"),
+        ((*KEYS, "auth"), b64url(b"a" * 15), "invalid_key"),
+        ((*KEYS, "auth"), b64url(b"a" * 17), "invalid_key"),
         (KEYS, "keys", "invalid_type"),
         (KEYS, ..., "required"),
         (("subscription",), ..., "required"),
