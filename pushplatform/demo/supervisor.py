@@ -21,7 +21,7 @@ from pushplatform.demo.programs import Programs, broker_open
 from pushplatform.demo.state import Secrets, State, write_private
 
 PATIENCE_S = 180.0  # for a machine that is busy with something else
-STOP_S = 3.0  # for everything but the database, which gets a second more: five are promised
+STOP_S = 2.5  # for everything but the database, which gets a second more: five are promised
 STOP_DATABASE_S = 1.0
 RESTARTS = 5  # of one process …
 RESTARTS_WITHIN_S = 60.0  # … before we give up
