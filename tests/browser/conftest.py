@@ -24,7 +24,7 @@ ORIGINS = 64
 _origin = itertools.count()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def desktop() -> Iterator[Desktop]:
     require(missing("chromium") is None or missing("firefox") is None, "no browser to drive")
     service = Desktop()
@@ -32,14 +32,14 @@ def desktop() -> Iterator[Desktop]:
     service.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def gcm() -> Iterator[FakeGcm]:
     service = FakeGcm()
     yield service
     service.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def push_service() -> Iterator[MozillaLike]:
     """A push service for Firefox."""
     service = MozillaLike(free_port())
@@ -47,19 +47,21 @@ def push_service() -> Iterator[MozillaLike]:
     service.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def playwright() -> Iterator[Playwright]:
-    with sync_playwright() as driver:
+    """Ends with this package: its event loop in this thread would be in the way of every other test."""
+    with pytest.MonkeyPatch.context() as patch, sync_playwright() as driver:
+        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")  # Django takes that loop for asynchronous code
         yield driver
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def shop_port() -> int:
     """One port for all shops of a run, one after the other: browsers hold their permissions by origin."""
     return free_port()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def chromium(playwright: Playwright, desktop: Desktop, gcm: FakeGcm, shop_port: int) -> Iterator[Browser]:
     require(missing("chromium") is None, missing("chromium") or "")
     allowed = tuple(f"http://s{number}.localhost:{shop_port}" for number in range(ORIGINS))
@@ -69,7 +71,7 @@ def chromium(playwright: Playwright, desktop: Desktop, gcm: FakeGcm, shop_port: 
     browser.dispose()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def firefox(playwright: Playwright, desktop: Desktop, push_service: MozillaLike) -> Iterator[Browser]:
     require(missing("firefox") is None, missing("firefox") or "")
     browser = Browser(playwright, "firefox", desktop=desktop, allowed=("*",), push_server=push_service.url)

@@ -1,6 +1,5 @@
 """The platform as it runs in life, as a marketer and a CRM see it: admin pages, HTTP API and statistics."""
 
-import os
 import secrets
 import time
 from pathlib import Path
@@ -101,8 +100,3 @@ class Marketer:
         while (said := self.reads(*expected)) != expected and time.monotonic() < until:
             self.page.wait_for_timeout(200)
         assert said == expected
-
-
-def allow_the_database_beside_a_driver() -> None:
-    """Playwright keeps an event loop in this thread, which Django takes for asynchronous code."""
-    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"

@@ -4,23 +4,22 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Playwright
 
 from tests.browser.browsers import Browser, missing
 from tests.browser.fake_gcm import HOST, FakeGcm
 from tests.browser.notification_daemon import Desktop
-from tests.browser.real_platform import Marketer, RealPlatform, allow_the_database_beside_a_driver
+from tests.browser.real_platform import Marketer, RealPlatform
 from tests.browser.visitor import Visitor
 from tests.parts.stack import Stack
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _database_beside_a_driver() -> None:
-    allow_the_database_beside_a_driver()
-
-
 @pytest.fixture(scope="module")
 def platform(
-    gcm: FakeGcm, begin_module_stack: Callable[..., Stack], tmp_path_factory: pytest.TempPathFactory
+    playwright: Playwright,
+    gcm: FakeGcm,
+    begin_module_stack: Callable[..., Stack],
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> RealPlatform:
     stack = begin_module_stack(
         web=True, worker=True, targeted=True, beat=True, env={"PUSH_HOSTS_ROUTED": f"{HOST}={gcm.url}"}

@@ -60,7 +60,7 @@ export async function subscribed(registration, key) {
   } catch (error) {
     if (error.name === "NotAllowedError") throw new PushError("denied", "Notifications are blocked for this site.");
     const hint = "A private window cannot subscribe, and some networks block push services.";
-    throw new PushError("push_service_failed", `The browser's push service refused: ${error.message}. ${hint}`);
+    throw new PushError("push_service_failed", `The browser's push service refused: ${error.message.replace(/\.+$/, "")}. ${hint}`);
   }
 }
 

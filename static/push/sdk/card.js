@@ -50,7 +50,7 @@ export function showCard({ prompt, purposes, problem, state, acts }) {
 
 class Card {
   constructor({ prompt, purposes, state, acts, resolve }) {
-    const language = purposes[0]?.wording.language ?? (document.documentElement.lang || navigator.language);
+    const language = document.documentElement.lang || purposes[0]?.wording.language || navigator.language;
     Object.assign(this, { prompt, purposes, state, acts, resolve, words: textsFor(language) });
     this.cameFrom = document.activeElement;
     this.host = make("push-platform-card", { lang: language });
