@@ -24,7 +24,7 @@ FLUSH_ANSWERS: Final = 250
 FLUSH_SECONDS: Final = 0.25
 """Outcomes are recorded, the lease renewed and pause or cancel seen after so many answers or so long."""
 
-LAST_ANSWERS_SECONDS: Final = 7.0
+LAST_ANSWERS_SECONDS: Final = 5.0
 """How long a process that is asked to end waits for what is under way."""
 
 Clock = Callable[[], datetime]

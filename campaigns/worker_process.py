@@ -53,7 +53,8 @@ def make_transport() -> Transport:
 def until_asked_to_end() -> Iterator[Callable[[], bool]]:
     """Gives a function that tells when this process is to end; a SIGTERM meanwhile takes effect afterwards.
 
-    Where processes are managed in groups the signal reaches pool processes too, in the middle of a batch.
+    Where processes are managed in groups the signal reaches pool processes too, in the middle of a batch. When their
+    worker ends as well, it ends them itself, once it has heard that the batch is done.
     """
     asked = []
     before = signal.signal(signal.SIGTERM, lambda *_: asked.append(True))
@@ -61,7 +62,7 @@ def until_asked_to_end() -> Iterator[Callable[[], bool]]:
         yield lambda: bool(asked) or is_ending()
     finally:
         signal.signal(signal.SIGTERM, before)
-    if asked:
+    if asked and not is_ending():
         os.kill(os.getpid(), signal.SIGTERM)
 
 

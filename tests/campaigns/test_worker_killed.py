@@ -1,10 +1,14 @@
-"""kill -9 of a real Celery worker in the middle of a campaign, over a real broker."""
+"""kill -9 and SIGTERM of a real Celery worker in the middle of a campaign, over a real broker."""
+
+import os
+import signal
+import time
 
 import pytest
 from django.utils import timezone
 
 from campaigns import launch
-from campaigns.models import Delivery, Message
+from campaigns.models import Batch, Delivery, Message, Retry
 from tests.campaigns.world import World, assert_sums_agree, totals
 from tests.localpush.conftest import eventually
 
@@ -47,3 +51,31 @@ def test_a_killed_worker_loses_nothing_and_doubles_no_statistic(working):
 @pytest.mark.soak
 def test_a_worker_killed_three_times_in_a_campaign_of_20_000_loses_nothing(working):
     check(*working, devices=20_000, kills=3)
+
+
+@pytest.mark.parametrize(
+    "to_all",
+    [pytest.param(False, id="the worker"), pytest.param(True, id="its whole group", marks=pytest.mark.soak)],
+)
+def test_a_worker_that_is_asked_to_end_records_what_it_has_and_ends_in_time(working, to_all):
+    world, stack = working
+    world.devices(40)
+    for place in range(30):
+        world.fault("hang", place)
+    message = launch.launch(world.campaign().pk, None, timezone.now())
+    eventually(lambda: totals(message).get("accepted") == 10, 30)
+    worker = stack.children["worker"]
+    asked = time.monotonic()
+    (os.killpg if to_all else os.kill)(worker.pid, signal.SIGTERM)
+    worker.wait(20)
+    # Well before the 20 s after which the requests under way would have ended by themselves.
+    assert time.monotonic() - asked < 14, stack.log("worker")[-2000:]
+    # Those without an answer may have arrived: they are tried once more, like any such.
+    assert Retry.objects.filter(message_id=message.pk).count() == 30
+    assert not Batch.objects.filter(message=message, state=Batch.State.LEASED).exists()
+    world.push.call("DELETE", "/faults")
+    Retry.objects.filter(message_id=message.pk).update(not_before=timezone.now())
+    stack.restart("worker")
+    eventually(lambda: Message.objects.get(pk=message.pk).finished_at, 30)
+    assert totals(message) == {"accepted": 40}
+    assert_sums_agree(message)
