@@ -12,6 +12,7 @@ from unfold.widgets import (
     UnfoldAdminSelect2Widget,
     UnfoldAdminTextareaWidget,
     UnfoldAdminTextInputWidget,
+    UnfoldAdminURLInputWidget,
 )
 
 from pushplatform.sites.access import Right, is_superuser
@@ -38,6 +39,20 @@ class SiteSetUpForm(SiteForm):
         widget=UnfoldAdminSelect2Widget,
         help_text="Schedules and statistics of this site are told in it.",
     )
+    home_url = forms.URLField(
+        label="Home address",
+        required=False,
+        assume_scheme="https",
+        widget=UnfoldAdminURLInputWidget,
+        help_text="Where a click leads when a notification has no address.",
+    )
+    icon_url = forms.URLField(
+        label="Icon address",
+        required=False,
+        assume_scheme="https",
+        widget=UnfoldAdminURLInputWidget,
+        help_text="The picture of notifications that bring none.",
+    )
     prompt_title = forms.CharField(label="Title", required=False, max_length=80, widget=UnfoldAdminTextInputWidget)
     prompt_body = forms.CharField(
         label="Sentence", required=False, max_length=300, widget=UnfoldAdminTextareaWidget({"rows": 2})
@@ -58,12 +73,7 @@ class SiteSetUpForm(SiteForm):
             "measurement",
         )
         widgets = {"measurement": UnfoldAdminRadioSelectWidget}
-        labels = {
-            "vapid_subject": "Contact for push services",
-            "home_url": "Home address",
-            "icon_url": "Icon address",
-            "measurement": "Receipts",
-        }
+        labels = {"vapid_subject": "Contact for push services", "measurement": "Receipts"}
 
     def __init__(self, *args: Any, **kwargs: Any):
         super().__init__(*args, **kwargs)
@@ -72,9 +82,6 @@ class SiteSetUpForm(SiteForm):
             if field is not None:
                 field.initial = self.instance.prompt.get(key, "")
                 field.widget.attrs["placeholder"] = example
-        for name in ("home_url", "icon_url"):
-            if name in self.fields:
-                self.fields[name].assume_scheme = "https"
 
     def save(self, commit: bool = True) -> Site:
         texts = {key: self.cleaned_data.get(f"prompt_{key}", "").strip() for key in PROMPT_TEXTS}
