@@ -45,12 +45,11 @@ def choose(first: int, kept: Path, say: Callable[[str], None]) -> Ports:
     remembered = json.loads(kept.read_text()) if kept.exists() else None
     if remembered and remembered["first"] == first:
         wanted = {name: remembered[name] for name in NAMES}
-    taken: set[int] = set()
     for name in NAMES:
-        port = _next_free(wanted[name], taken)
+        others = {wanted[other] for other in NAMES if other != name}  # who moves aside drives nobody else away
+        port = _next_free(wanted[name], others)
         if port != wanted[name]:
             say(f"Port {wanted[name]} is busy: {_TITLES[name]} takes {port} instead.")
-        taken.add(port)
         wanted[name] = port
     ports = Ports(**wanted)
     if not remembered or remembered["first"] != first:

@@ -12,7 +12,7 @@ from pushplatform.broker import pgmq_options
 from pushplatform.demo.process import Child, stop_all, wait_until_ready
 from pushplatform.demo.programs import Programs
 from pushplatform.environment import Environment
-from tests.parts.brokers import free_port
+from tests.parts.ports import free_port
 
 
 class Stack:
