@@ -50,6 +50,8 @@ def results(admin: Any, request: HttpRequest, campaign: Campaign) -> HttpRespons
         failures=_failures(found["failures"]),
         minutes=[_minute(one) for one in found["minutes"]],
         breakdowns=_breakdowns(found["breakdowns"]),
+        unmeasured=max(totals["shown"] - sum(row["shown"] for row in found["breakdowns"]["browser"]), 0),
+        until=f"{timezone.localtime():%Y-%m-%dT%H:%M}",
         segments=[row.segment.name for row in rows if not row.excluded],
         excluded=[row.segment.name for row in rows if row.excluded],
         notification=drawn.get("notification"),
@@ -140,7 +142,6 @@ def _breakdowns(found: dict[str, list[dict[str, Any]]]) -> list[dict[str, Any]]:
             row
             | {
                 "name": name_of.get(dimension, str)(row["value"]) or "unknown",
-                "shown_share": figures.percent(row["shown"], row["accepted"]),
                 "clicked_share": figures.percent(row["clicked"], row["shown"]),
             }
             for row in found.get(dimension, [])

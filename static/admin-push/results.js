@@ -119,9 +119,11 @@ function gather(size, total) {
   }
   const places = [...sums.keys()];
   const [begun, ended] = [Math.min(...places), Math.max(...places)];
-  const points = [];
   const before = { accepted: 0, shown: 0, clicked: 0 };
-  for (let place = begun; place <= ended && points.length < 3000; place += size) {
+  // A total begins at nothing, and stays what it is until now.
+  const points = total ? [{ place: begun - size, ...before }] : [];
+  const last = total ? Math.min(minuteOf(JSON.parse(document.querySelector("#until").textContent)), ended + Math.max(9 * size, (ended - begun) / 4)) : ended;
+  for (let place = begun; place <= Math.max(last, ended) && points.length < 3000; place += size) {
     const here = sums.get(place) ?? { accepted: 0, shown: 0, clicked: 0 };
     for (const [name] of SERIES) before[name] += here[name];
     points.push({ place, ...(total ? before : here) });

@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from campaigns import statistics
-from campaigns.models import Batch, Campaign, Delivery, Lane, Message, ServiceState
+from campaigns.models import Batch, Campaign, CampaignTotal, Delivery, Lane, Message, ServiceState
 from pushplatform.sites.models import VapidKey
 from pushplatform.webpush.outcome import REASONS
 from tests.admin.house import CONTENT, House
@@ -104,7 +104,15 @@ def test_a_breakdown_names_browsers_as_people_do(ours: House, browser: Client) -
     page = browser.get(reverse("admin:campaigns_campaign_change", args=[campaign.pk])).content.decode()
     row = re.search(r'<td class="pp-first">Firefox</td>(.*?)</tr>', page, re.DOTALL)
     assert row is not None
-    assert re.findall(r">([\d,]+)<", row[1]) == ["5,790", "4,401", "396", "1,200", "102", "8"]
+    assert re.findall(r">([\d,]+)<", row[1]) == ["5,790", "102", "8", "4,401", "396", "1,200"]
+
+
+def test_what_belongs_to_nobody_is_in_the_totals_and_said_to_be(ours: House, browser: Client) -> None:
+    campaign, message = large(ours)
+    path = reverse("admin:campaigns_campaign_change", args=[campaign.pk])
+    assert "belong to nobody" not in browser.get(path).content.decode()
+    CampaignTotal.objects.create(campaign_id=campaign.pk, slot=3, shown=599)
+    assert "599 of the 5,000 shown belong to nobody" in browser.get(path).content.decode()
 
 
 def test_every_reason_is_a_sentence(ours: House, browser: Client) -> None:
