@@ -108,7 +108,7 @@ def test_a_breakdown_names_browsers_as_people_do(ours: House, browser: Client) -
 
 
 def test_what_belongs_to_nobody_is_in_the_totals_and_said_to_be(ours: House, browser: Client) -> None:
-    campaign, message = large(ours)
+    campaign, _ = large(ours)
     path = reverse("admin:campaigns_campaign_change", args=[campaign.pk])
     assert "belong to nobody" not in browser.get(path).content.decode()
     CampaignTotal.objects.create(campaign_id=campaign.pk, slot=3, shown=599)
