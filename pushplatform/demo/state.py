@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import hashlib
 import json
 import os
 import pwd
@@ -35,7 +36,6 @@ class State:
         self.folder = folder
         self.lock_file = folder / "demo.lock"
         self.panel_file = folder / "demo.json"
-        self.foundation_file = folder / "foundation.json"
         self.ports_file = folder / "ports.json"
         self.secrets_file = folder / "secrets.json"
         self.postgres = folder / "postgres"
@@ -43,10 +43,15 @@ class State:
         self.logs = folder / "log"
         self.run = folder / "run"
 
+    def foundation_file(self, database_url: str | None) -> Path:
+        """Where the Site that was laid in a database is kept: another database has another Site. None: the embedded."""
+        mark = hashlib.sha256(database_url.encode()).hexdigest()[:10] if database_url else "embedded"
+        return self.folder / f"foundation-{mark}.json"
+
     def everything(self) -> list[Path]:
         """All that the demo makes in its folder."""
-        files = [self.panel_file, self.foundation_file, self.ports_file, self.secrets_file, self.lock_file]
-        return [self.postgres, self.localpush, self.logs, self.run, *files]
+        files = [self.panel_file, self.ports_file, self.secrets_file, self.lock_file]
+        return [self.postgres, self.localpush, self.logs, self.run, *self.folder.glob("foundation-*.json"), *files]
 
     def prepare(self) -> None:
         """Makes the folder; raises Unusable when it is somebody else's."""

@@ -71,7 +71,8 @@ class Supervisor:
         programs = Programs(self._environment(ports, secrets), self.state.logs, self.state.run)
         passwords = {"admin": secrets.admin, "marketer": secrets.marketer}
         where = (ports.platform, ports.shop, ports.push)
-        preparation = Preparation(programs, self.state.foundation_file, where, passwords, self.say)
+        kept = self.state.foundation_file(self.given.get("DATABASE_URL"))
+        preparation = Preparation(programs, kept, where, passwords, self.say)
         self.children.append(preparation.child)
         web = self._begin(
             programs.web(ports.platform, broker=False)
@@ -85,7 +86,7 @@ class Supervisor:
         self._wait(lambda: preparation.laid, meanwhile)
         wait_until_ready([web], PATIENCE_S, meanwhile)
         self.say(f"the first page answers: http://localhost:{ports.platform}/admin/")
-        foundation = json.loads(self.state.foundation_file.read_text())
+        foundation = json.loads(kept.read_text())
         others = [self._begin(child) for child in self._others(programs, ports, foundation)]
         wait_until_ready(others, PATIENCE_S, meanwhile)
         self.say("workers, beat, push service and shop run")

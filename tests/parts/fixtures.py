@@ -11,6 +11,7 @@ import pytest
 
 from tests.parts import brokers, database
 from tests.parts.stack import Stack
+from tests.parts.system_postgres import system_postgres
 
 _serial = itertools.count(1)
 BeginStack = Callable[..., Stack]
@@ -51,6 +52,13 @@ def redis_url() -> Iterator[str]:
 def rabbitmq_url() -> Iterator[str]:
     """A RabbitMQ server of this process of the run."""
     with brokers.rabbitmq_server(database.run_folder() / f"rabbitmq-{next(_serial)}") as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def system_postgres_url() -> Iterator[str]:
+    """The PostgreSQL of the system's packages; its address lacks the database's name."""
+    with system_postgres(database.run_folder() / f"system-postgres-{next(_serial)}") as url:
         yield url
 
 
