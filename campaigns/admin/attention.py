@@ -26,7 +26,7 @@ class Notice(NamedTuple):
 
 def attention_of(site: Site, *, administers: bool) -> list[Notice]:
     """The most pressing first; empty when all is well. `administers`: also what only administrators can mend."""
-    found = [*_road(site), *_late(site), *_purposes(site)]
+    found = [*_refused(site), *_late(site), *_road(site), *_purposes(site)]
     return [*_keys(site), *found, *_expiring(site)] if administers else found
 
 
@@ -64,6 +64,19 @@ def _late(site: Site) -> list[Notice]:
             "Look",
         )
         for one in late
+    ]
+
+
+def _refused(site: Site) -> list[Notice]:
+    drafts = Campaign.objects.filter(site=site, status=Campaign.Status.DRAFT, audience__has_key="refused")
+    return [
+        Notice(
+            "fail",
+            f"“{one.name}” could not be launched at its time and is a draft again.",
+            reverse("admin:campaigns_campaign_change", args=[one.pk]),
+            "See why",
+        )
+        for one in drafts.order_by("-pk")[:3]
     ]
 
 

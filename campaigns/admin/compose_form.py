@@ -193,7 +193,8 @@ class ComposeForm(forms.Form):
         campaign.name, campaign.purpose = self.cleaned_data["name"], self.cleaned_data["purpose"]
         campaign.content, campaign.options = self.content(), self.options()
         if campaign.pk:
-            campaign.save(update_fields=["name", "purpose", "content", "options"])
+            campaign.audience = {}  # why it could not be launched at its time, if it could not
+            campaign.save(update_fields=["name", "purpose", "content", "options", "audience"])
         else:
             campaign.save()
         campaign.campaign_segments.all().delete()

@@ -1,5 +1,6 @@
 """The pages of a draft: the five steps on one page, and what its preview and its count ask for while one types."""
 
+from datetime import datetime
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
@@ -47,6 +48,7 @@ def edit(
             return _after_save(admin, request, saved, new=campaign is None)
         errors = [("status", "not_draft", "Somebody launched it meanwhile: nothing was changed.")]
     if campaign is not None and not posted and errors is None and (dialog or campaign.content):
+        campaign.send_at = None  # what it was scheduled for before has no say
         errors = launch.check(campaign, timezone.now())
     schedule_errors = [detail for field, _, detail in errors or () if field == "send_at"]
     left = put_beside_fields(form, [error for error in errors or () if error[0] not in ("send_at", "status")])
@@ -63,6 +65,7 @@ def edit(
         translations=_translation_rows(form),
         may_write=may_write,
         problems=left,
+        refused=_refused(campaign),
         found_wanting=bool(errors) or bool(form.errors),
         platforms=PLATFORMS,
         previews=_addresses(site),
@@ -84,6 +87,14 @@ def _after_save(admin: Any, request: HttpRequest, campaign: Campaign, *, new: bo
         if f"_{act}" in request.POST:
             return HttpResponseRedirect(f"{address}?{act}=1")
     return HttpResponseRedirect(f"{address}?saved=1")
+
+
+def _refused(campaign: Campaign | None) -> dict[str, Any] | None:
+    """Why a scheduled campaign became a draft again when its time came, and when that was."""
+    kept = campaign.audience if campaign else {}
+    if not kept.get("refused"):
+        return None
+    return {"why": [one["detail"] for one in kept["refused"]], "at": datetime.fromisoformat(kept["refused_at"])}
 
 
 def _translation_rows(form: ComposeForm) -> list[dict[str, Any]]:

@@ -11,9 +11,10 @@ from django.utils import timezone
 
 from campaigns import audience
 from campaigns.admin import preview
-from campaigns.audience import Waterfall
+from campaigns.audience import UnknownSegment, Waterfall
 from campaigns.models import Campaign
 from campaigns.options import parse_options
+from subscribers import segments
 
 _SALT = "campaigns.launch"
 _LONGEST = timedelta(hours=12)
@@ -54,6 +55,14 @@ def waterfall_of(campaign: Campaign) -> Waterfall:
         campaign.purpose,
         campaign.options.get("devices") or "all",
     )
+
+
+def expected_of(campaign: Campaign) -> Waterfall | None:
+    """How many it would reach now; None where a segment cannot be worked out (any more)."""
+    try:
+        return waterfall_of(campaign)
+    except (UnknownSegment, segments.DefinitionError):
+        return None
 
 
 def token_of(campaign: Campaign) -> str:

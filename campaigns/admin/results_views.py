@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
 
 from campaigns import statistics
-from campaigns.admin import figures, preview
+from campaigns.admin import figures, launch_dialog, preview
 from campaigns.admin.person_messages import with_ticks
 from campaigns.admin.reasons import BY_CODE
 from campaigns.models import Batch, Breakdown, Campaign, Delivery, Message, ServiceState
@@ -55,6 +55,7 @@ def results(admin: Any, request: HttpRequest, campaign: Campaign) -> HttpRespons
         segments=[row.segment.name for row in rows if not row.excluded],
         excluded=[row.segment.name for row in rows if row.excluded],
         notification=drawn.get("notification"),
+        expected=launch_dialog.expected_of(campaign) if campaign.status == Campaign.Status.SCHEDULED else None,
         may_steer=may(request.user, Right.COMPOSE, campaign.site_id),
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -11,6 +11,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from campaigns import launch as launch_domain
 from campaigns.models import Campaign, Message
 from tests.admin.drafts import dialog_token, fields, launch, said, saved
 from tests.admin.house import House
@@ -173,6 +174,23 @@ def test_a_schedule_that_cannot_be_kept_is_refused_beside_its_field(
     assert any(error.startswith(expected) for error in errors), errors
     campaign.refresh_from_db()
     assert (campaign.status, campaign.send_at) == (Campaign.Status.DRAFT, None)
+
+
+def test_a_campaign_that_could_not_go_at_its_time_says_why_until_it_is_mended(ours: House, browser: Client) -> None:
+    campaign = saved(ours, browser)
+    act(browser, campaign, "schedule", token=dialog_token(browser, campaign), send_at="2099-01-01T10:00")
+    ours.device.allowed = 0
+    ours.device.save()
+    launch_domain.launch_when_due(campaign.pk, datetime(2099, 1, 1, 10, 1, tzinfo=UTC))
+    shown = page(browser, campaign)
+    assert "could not be. It is a draft again." in shown
+    assert "Nobody would get it" in shown
+    assert "could not be launched at its time" in browser.get(reverse("admin:index")).content.decode()
+    ours.device.allowed = 1 << ours.offers.bit
+    ours.device.save()
+    browser.post(reverse("admin:campaigns_campaign_change", args=[campaign.pk]), fields(ours))
+    assert "It is a draft again" not in page(browser, campaign)
+    assert 'id="launch-dialog"' in page(browser, campaign, "?launch=1")
 
 
 def test_a_campaign_is_paused_resumed_and_cancelled(ours: House, browser: Client) -> None:
