@@ -7,7 +7,7 @@ import pytest
 from django.db import connections
 from django.utils import timezone
 
-from campaigns import control, freezing, launch, leases, loading, sending
+from campaigns import control, finishing, freezing, launch, leases, loading, sending
 from campaigns.models import Batch, Campaign, Message, Retry
 from campaigns.recording import Entry, record
 from campaigns.worker_process import make_transport
@@ -45,6 +45,19 @@ def test_a_message_paused_while_it_freezes_goes_on_freezing(world, monkeypatch):
     list(freezing.freeze(message.pk))
     message.refresh_from_db()
     assert (message.status, message.targeted) == (Message.Status.SENDING, 6)
+
+
+def test_a_message_paused_while_it_freezes_is_not_over_when_all_that_was_frozen_is_sent(world, transport, monkeypatch):
+    monkeypatch.setattr(freezing, "STEP", 2)
+    devices = world.devices(6)
+    message = launch.launch(world.campaign().pk, None, timezone.now())
+    Message.objects.filter(pk=message.pk).update(freeze_cursor=devices[0].pk - 1)
+    next(freezing.freeze(message.pk))
+    send(message, transport)
+    control.pause(message.pk, timezone.now())
+    assert finishing.finish_if_complete(message.pk, timezone.now()) is False
+    message.refresh_from_db()
+    assert (message.targeted, message.finished_at) == (2, None)
 
 
 def test_cancelling_counts_what_was_not_sent(world, transport, settings):

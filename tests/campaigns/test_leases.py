@@ -194,6 +194,21 @@ def test_a_reclaimed_batch_leaves_out_what_was_handed_on_to_a_later_attempt(worl
     assert_sums_agree(message)
 
 
+def test_a_reclaimed_batch_leaves_out_what_waits_to_be_tried_again(world, transport, push_service):
+    world.devices(4)
+    message = world.launched()
+    [batch_id] = batch_ids(message)
+    dead = loading.load_job(leases.claim(batch_id))
+    waiting = next(iter(loading.load_targets(dead)))
+    record(dead, [Entry(waiting, Outcome.RETRY, "gave_up", 503, 6, timezone.now())], timezone.now())
+    end_lease(batch_id)
+    posts = push_service.statistics()["posts"]
+    sending.send_batch(batch_id, transport)
+    assert push_service.statistics()["posts"] - posts == 3
+    assert totals(message) == {"accepted": 3}
+    assert Retry.objects.get(message_id=message.pk).device_id == waiting.device_id
+
+
 def test_a_process_that_is_to_end_hands_its_batch_back_with_what_it_has(world, transport, push_service):
     world.devices(20)
     message = world.launched()
