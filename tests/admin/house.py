@@ -213,6 +213,8 @@ class House:
             found[f"private key {key.pk}"] = bytes(key.private_key)
         for key in ApiKey.objects.filter(client__site=site):
             found[f"hash of API key {key.pk}"] = bytes(key.secret_hash)
+        for user in User.objects.exclude(password=""):
+            found[f"password of {user}"] = user.password.rpartition("$")[2].encode()
         for subscription in Subscription.objects.filter(site=site):
             found[f"endpoint {subscription.pk}"] = subscription.endpoint.encode()
             for name in ("endpoint_hash", "p256dh", "auth", "secret_hash"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from typing import Any
 
@@ -12,6 +13,7 @@ from django.urls import reverse
 
 from pushplatform.sites.access import Right, may, role_on, sites_of
 from pushplatform.sites.models import Membership, Site, VapidKey
+from pushplatform.sites.public_ids import encode
 from pushplatform.webpush.keys import b64url
 from subscribers.models import Purpose, Wording
 from tests.admin.drafts import said
@@ -39,6 +41,13 @@ def test_a_new_site_comes_with_its_two_purposes_and_a_key(ours: House) -> None:
     assert site.prompt == {"title": "May we?"}
     assert list(site.purposes.order_by("bit").values_list("key", flat=True)) == ["personal_data", "measurement"]
     assert site.vapid_keys.get().state == VapidKey.State.CURRENT
+
+
+def test_a_sites_page_gives_the_two_lines_for_its_pages(ours: House, browser: Client) -> None:
+    page = html.unescape(browser.get(reverse("admin:sites_site_change", args=[ours.site.pk])).content.decode())
+    public_id = encode("site", ours.site.pk)
+    assert f'<script src="http://localhost:8000/static/push/sdk.js" data-site="{public_id}" async></script>' in page
+    assert 'importScripts("http://localhost:8000/static/push/sw.js");' in page
 
 
 @pytest.mark.parametrize(
@@ -193,3 +202,21 @@ def test_rights_follow_membership_and_end_with_the_account(ours: House, theirs: 
         for user in User.objects.filter(pk__in=[analyst.pk, root.pk]):
             assert not may(user, Right.SEE, ours.site)
             assert not sites_of(user).exists()
+
+
+def test_a_superuser_makes_and_changes_users_and_gives_them_sites(ours: House) -> None:
+    browser = ours.browser("superuser")
+    none = {"memberships-TOTAL_FORMS": 0, "memberships-INITIAL_FORMS": 0}
+    made = {"username": "hanna", "usable_password": "true"}
+    made |= {"password1": "long and odd 7", "password2": "long and odd 7"}
+    assert browser.post(reverse("admin:auth_user_add"), made | none).status_code == 302
+    user = User.objects.get(username="hanna")
+    path = reverse("admin:auth_user_change", args=[user.pk])
+    member = {"memberships-TOTAL_FORMS": 1, "memberships-INITIAL_FORMS": 0, "memberships-0-user": user.pk}
+    member |= {"memberships-0-site": ours.site.pk, "memberships-0-role": "analyst"}
+    changed = {"username": "hanna", "is_active": "on", "is_staff": "on"}
+    assert browser.post(path, changed | member).status_code == 302
+    user = User.objects.get(pk=user.pk)
+    assert role_on(user, ours.site) == Membership.Role.ANALYST
+    assert user.check_password("long and odd 7")
+    assert "Set a new password" in browser.get(path).content.decode()

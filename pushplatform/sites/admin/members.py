@@ -12,12 +12,14 @@ from django.contrib.auth.models import Group, User
 from django.core.exceptions import ValidationError
 from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils.html import format_html
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 from unfold.widgets import UnfoldAdminRadioSelectWidget, UnfoldAdminTextInputWidget
 
 from pushplatform.sites.access import Right, is_superuser
-from pushplatform.sites.admin.scope import SiteForm, SiteScopedAdmin
+from pushplatform.sites.admin.scope import SiteForm, SiteScopedAdmin, when
 from pushplatform.sites.models import Membership
 
 
@@ -152,11 +154,11 @@ class PlatformUserAdmin(SuperuserOnly, UserAdmin, ModelAdmin):
     change_password_form = AdminPasswordChangeForm
     inlines = [MembershipInline]
     actions = None
-    list_display = ("username", "email", "is_active", "is_superuser", "last_login")
+    list_display = ("username", "email", "is_active", "is_superuser", "seen_at")
     list_filter = ("is_active", "is_superuser")
     filter_horizontal = ()
     fieldsets = (
-        (None, {"fields": ("username", "password")}),
+        (None, {"fields": ("username", "password_link")}),
         ("Person", {"fields": ("first_name", "last_name", "email")}),
         (
             "Access",
@@ -165,10 +167,26 @@ class PlatformUserAdmin(SuperuserOnly, UserAdmin, ModelAdmin):
                 "description": "Staff may log in here and see the sites they are members of. Superusers see all.",
             },
         ),
-        ("Dates", {"fields": ("last_login", "date_joined")}),
+        ("Dates", {"fields": ("seen_at", "joined_at")}),
     )
-    readonly_fields = ("last_login", "date_joined")
+    readonly_fields = ("password_link", "seen_at", "joined_at")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
         queryset = super().get_queryset(request)
         return queryset if is_superuser(request.user) else queryset.none()
+
+    @display(description="Password")
+    def password_link(self, user: User) -> str:
+        """Where it is changed; not even its hash is shown."""
+        if not user.pk:
+            return ""
+        address = reverse("admin:auth_user_password_change", args=[user.pk])
+        return format_html('<a class="pp-link" href="{}">Set a new password</a>', address)
+
+    @display(description="Last log-in", ordering="last_login", empty_value="never")
+    def seen_at(self, user: User) -> str | None:
+        return when(user.last_login)
+
+    @display(description="Since", ordering="date_joined")
+    def joined_at(self, user: User) -> str | None:
+        return when(user.date_joined)

@@ -4,6 +4,7 @@ from typing import Any
 from zoneinfo import available_timezones
 
 from django import forms
+from django.conf import settings
 from django.contrib.admin import display
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path
@@ -90,6 +91,15 @@ class SiteSetUpForm(SiteForm):
         return super().save(commit)
 
 
+def _install(site: Site) -> dict[str, str]:
+    """The two lines that a Site puts on its own pages."""
+    base = f"{settings.BASE_URL}{settings.STATIC_URL}push/"
+    return {
+        "page": f'<script src="{base}sdk.js" data-site="{encode("site", site.pk)}" async></script>',
+        "worker": f'importScripts("{base}sw.js");',
+    }
+
+
 class SiteAdmin(SiteScopedAdmin):
     site_lookup = ""
     can_delete = False
@@ -124,6 +134,13 @@ class SiteAdmin(SiteScopedAdmin):
             name="sites_site_identity_secret",
         )
         return [own, *super().get_urls()]
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        site = self.get_object(request, object_id)
+        extra = {"install": _install(site)} if site else {}
+        return super().change_view(request, object_id, form_url, {**extra, **(extra_context or {})})
 
     def new_identity_secret(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Ask first (GET), then make it and show it this once (POST). The old one stops working at once."""
