@@ -8,6 +8,7 @@ but that account and root.
 from __future__ import annotations
 
 import contextlib
+import errno
 import importlib.util
 import os
 import shutil
@@ -104,7 +105,15 @@ class EmbeddedPostgres:
 
         Raises CannotStart.
         """
-        reach.own_folder(self.socket_folder, self.account)
+        try:
+            reach.own_folder(self.socket_folder, self.account)
+        except OSError as error:
+            if error.errno != errno.EINVAL:
+                raise
+            raise CannotStart(
+                "PostgreSQL refuses to run as root, and this root may not become another account (a user namespace "
+                "with one account). Start as an ordinary user, or set DATABASE_URL."
+            ) from None
         if not self.data.exists():
             self._make_cluster()
         self._check_version()

@@ -24,7 +24,7 @@ def unprivileged(data: Path) -> Account | None:
     if data.exists() and data.stat().st_uid != 0:
         found = data.stat()
         return Account(found.st_uid, found.st_gid)
-    nobody = pwd.getpwnam("nobody")
+    nobody = pwd.getpwnam("nobody")  # every system has it; PostgreSQL wants an account with a name
     return Account(nobody.pw_uid, nobody.pw_gid)
 
 
@@ -77,10 +77,15 @@ def own_folder(path: Path, account: Account | None) -> Path:
     """
     try:
         path.mkdir(mode=0o700)
-        if account is not None:
-            os.chown(path, account.uid, account.gid)
     except FileExistsError:
         pass
+    else:
+        if account is not None:
+            try:
+                os.chown(path, account.uid, account.gid)
+            except OSError:
+                path.rmdir()
+                raise
     found = path.lstat()
     owner = account.uid if account is not None else os.geteuid()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != owner:
