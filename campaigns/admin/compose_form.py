@@ -115,6 +115,7 @@ class ComposeForm(forms.Form):
         purposes = Purpose.objects.filter(site=site, archived=False, bit__gt=Purpose.MEASUREMENT).order_by("bit")
         self.fields["purpose"].queryset = purposes
         self.translations = _posted_translations(self.data) if self.is_bound else _saved_translations(campaign)
+        self.made_segment: Segment | None = None
         self.translation_errors: dict[int, dict[str, list[str]]] = {}
 
     def clean(self) -> dict[str, Any]:
@@ -182,6 +183,7 @@ class ComposeForm(forms.Form):
         segment = Segment.objects.filter(site=self.site, archived=False, definition=EVERYONE_DEFINITION).first()
         if segment is None:
             segment = Segment.objects.create(site=self.site, name="Everyone", definition=EVERYONE_DEFINITION)
+            self.made_segment = segment
         return segment.pk
 
     @transaction.atomic

@@ -44,6 +44,8 @@ def edit(
     form = ComposeForm(request.POST if posted else None, site=site, campaign=campaign)
     if posted and form.is_valid():
         saved = form.save(request.user)
+        if form.made_segment is not None:
+            admin.log_addition(request, form.made_segment, [{"added": {}}])
         if saved is not None:
             return _after_save(admin, request, saved, new=campaign is None)
         errors = [("status", "not_draft", "Somebody launched it meanwhile: nothing was changed.")]

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from django.contrib.admin.models import LogEntry
 from django.test import Client
 from django.urls import reverse
 
@@ -65,6 +66,7 @@ def test_everyone_can_be_chosen_where_no_such_segment_is_there_yet(ours: House, 
     first = saved(ours, browser, segments=["everyone"])
     again = saved(ours, browser, segments=[first.segments.get().pk])
     assert again.segments.get() == first.segments.get()
+    assert LogEntry.objects.get(content_type__model="segment").object_id == str(first.segments.get().pk)
     assert ours.site.segments.filter(definition={"all": []}).count() == 1
 
 
