@@ -4,6 +4,7 @@ Each step is one transaction that moves `freeze_cursor`, so that a crash loses n
 message only takes the next step.
 """
 
+import logging
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, Final
@@ -11,10 +12,13 @@ from typing import Any, Final
 from django.conf import settings
 from django.db import connection, transaction
 
-from campaigns import finishing
+from campaigns import control, finishing
 from campaigns.audience import BATCH_COLUMNS, BATCH_VALUES, CHOSEN, SLICE, STEPS, Audience, batch_values
 from campaigns.models import AudienceChoice, Lane, Message
 from subscribers.models import Device
+from subscribers.segments import DefinitionError
+
+log = logging.getLogger(__name__)
 
 FIRST_STEP: Final = 10_000
 """Ids in the first step: small, so that sending begins at once."""
@@ -32,9 +36,13 @@ def freeze_some(message_id: int, now: datetime) -> tuple[list[int], bool]:
 
     One step for each call, so that a process that also sends does not keep its Batches waiting.
     """
-    for batch_ids in freeze(message_id):
-        if batch_ids:
-            return batch_ids, True
+    try:
+        for batch_ids in freeze(message_id):
+            if batch_ids:
+                return batch_ids, True
+    except DefinitionError as error:
+        _stop(message_id, error, now)
+        return [], False
     finishing.finish_if_complete(message_id, now)
     return [], False
 
@@ -49,6 +57,20 @@ def freeze(message_id: int) -> Iterator[list[int]]:
         batch_ids, devices = made
         stretch = min(stretch * 4, MOST_STRETCHED) if devices < FEW else 1
         yield batch_ids
+
+
+def _stop(message_id: int, error: DefinitionError, now: datetime) -> None:
+    """Pauses a message whose audience can no longer be worked out: nobody is guessed, and a person decides.
+
+    The definitions are frozen, but what they name (an attribute, another segment) may have changed since the launch.
+    """
+    why = "; ".join(one.detail for one in error.errors)
+    log.error("message %s: its audience cannot be worked out any more, it is paused: %s", message_id, why)
+    with transaction.atomic():
+        message = Message.objects.select_for_update(no_key=True).get(pk=message_id)
+        if message.status == Message.Status.FREEZING:
+            Message.objects.filter(pk=message_id).update(audience=message.audience | {"stopped": why})
+            control.pause(message_id, now)
 
 
 @transaction.atomic

@@ -12,6 +12,8 @@ from campaigns.models import Batch, Campaign, Message, Retry
 from campaigns.recording import Entry, record
 from campaigns.worker_process import make_transport
 from pushplatform.webpush.outcome import Outcome
+from subscribers.contacts import upsert
+from subscribers.models import Attribute
 from tests.campaigns.world import assert_sums_agree, batch_ids, facts, retries, send, totals
 
 
@@ -215,3 +217,23 @@ def test_what_is_over_can_be_neither_paused_nor_resumed_nor_cancelled(world, tra
     assert message.status == Message.Status.FINISHED
     assert facts(message) == {"accepted": 1}
     assert not Retry.objects.filter(message_id=message.pk).exists()
+
+
+def test_a_segment_that_breaks_while_it_freezes_pauses_the_message_and_says_why(world, transport):
+    contact = upsert(world.site, "CRM-1", attributes={"plan": "pro"})
+    world.devices(3)
+    definition = {"any": [{"all": []}, {"field": "contact.attributes.plan", "op": "eq", "value": "pro"}]}
+    message = launch.launch(world.campaign([world.segment(definition)]).pk, None, timezone.now())
+    contact.delete()
+    Attribute.objects.filter(site=world.site, key="plan").delete()
+    assert freezing.freeze_some(message.pk, timezone.now()) == ([], False)
+    message.refresh_from_db()
+    assert message.status == Message.Status.PAUSED
+    assert message.campaign.status == Campaign.Status.PAUSED
+    assert "plan" in message.audience["stopped"]
+    upsert(world.site, "CRM-1", attributes={"plan": "pro"})
+    control.resume(message.pk, timezone.now())
+    while freezing.freeze_some(message.pk, timezone.now())[1]:
+        pass
+    assert send(message, transport).status == Message.Status.FINISHED
+    assert totals(message) == {"accepted": 3}
