@@ -16,6 +16,8 @@ from pathlib import Path
 
 import pytest
 
+from pushplatform.demo.reach import private_place
+from pushplatform.demo.reset import reset
 from tests.parts.ports import run_of_free_ports
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
@@ -82,6 +84,9 @@ def demo(tmp_path_factory):
     yield demo
     if demo.process.poll() is None:
         demo.ends(signal.SIGKILL, 10)
+    reset(demo.folder)
+    assert not demo.folder.exists()
+    assert not private_place(demo.folder / "postgres").exists()
 
 
 def page(address: str, opener=None, data: dict | None = None) -> tuple[int, str]:
