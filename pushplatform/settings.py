@@ -164,7 +164,9 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 SECURE = BASE_URL.startswith("https://")
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE
-SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = "push_session", "push_csrf"  # cookies ignore ports: never another app's name
+# Cookies ignore ports: neither another app's name, nor that of a second platform on this machine.
+_at_port = f"_{urlsplit(BASE_URL).port}" if urlsplit(BASE_URL).port else ""
+SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = f"push_session{_at_port}", f"push_csrf{_at_port}"
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if SECURE else None
 CSRF_TRUSTED_ORIGINS = [BASE_URL]
 SECURE_REFERRER_POLICY = "same-origin"

@@ -49,11 +49,10 @@ def lay(kept: Path, shop_url: str, passwords: dict[str, str]) -> Foundation:
 
     `passwords`: for the accounts `admin` (sees everything) and `marketer` (a marketer of the Site), set at each start.
     """
-    if kept.exists():
-        foundation = Foundation(**json.loads(kept.read_text()))
-        site_id = public_ids.decode("site", foundation.site_id)
+    foundation = Foundation(**json.loads(kept.read_text())) if kept.exists() else None
+    site = _site_of(foundation)
+    if foundation is not None and site is not None:
         # A port that was busy gives the shop another origin: the old one stays, its visitors may come back.
-        site = Site.objects.get(pk=site_id)
         if shop_url not in site.origins:
             site.origins = [shop_url, *site.origins]
         site.home_url = shop_url
@@ -65,6 +64,16 @@ def lay(kept: Path, shop_url: str, passwords: dict[str, str]) -> Foundation:
         kept.write_text(json.dumps(asdict(foundation)))
     _set_accounts(public_ids.decode("site", foundation.site_id), passwords)
     return foundation
+
+
+def _site_of(foundation: Foundation | None) -> Site | None:
+    """The Site that was laid; None in a database that is not the one it was laid in."""
+    if foundation is None:
+        return None
+    try:
+        return Site.objects.filter(pk=public_ids.decode("site", foundation.site_id)).first()
+    except public_ids.UnknownId:
+        return None
 
 
 def _make(shop_url: str) -> Foundation:
