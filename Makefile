@@ -31,8 +31,7 @@ bench: test-packages ## BENCH=name measures, writes var/bench/name.json; without
 	@$(PY) -m tests.bench $(BENCH)
 
 pins: test-packages ## newest versions into requirements/*.txt
-	@test -x .venv/bin/uv || $(PY) -m pip install -q --disable-pip-version-check uv
-	@cd requirements && for set in run test; do \
+	@cd requirements && for set in install run test; do \
 	  ../.venv/bin/uv pip compile -q --upgrade --python-version 3.11 --universal --generate-hashes \
 	    --no-emit-index-url --no-header $$set.in -o $$set.txt || exit 1; done
 

@@ -48,18 +48,38 @@ def test_a_python_without_its_venv_module_is_told_by_debians_package(clone):
     assert not (clone / ".venv").exists()
 
 
+def pretend(clone: Path, *, uv_works: bool = True) -> Path:
+    """An environment whose pip and uv only write down how they were called; the file they write to."""
+    calls, programs = clone / "calls", clone / ".venv" / "bin"
+    interpreter(programs, "python", f'[ "$1" = -m ] && echo "$@" >> {calls}; exec {sys.executable} -c "" "$@"')
+    interpreter(programs, "uv", f'echo "uv $@" >> {calls}; exit {0 if uv_works else 1}')
+    return calls
+
+
 def test_the_second_time_nothing_is_done_until_the_pins_change(clone):
-    calls = clone / "calls"
-    interpreter(
-        clone / ".venv" / "bin", "python", f'[ "$1" = -m ] && echo "$@" >> {calls}; exec {sys.executable} -c "" "$@"'
-    )
+    calls = pretend(clone)
     assert install(clone).returncode == 0
     assert install(clone).returncode == 0
-    assert calls.read_text().count("pip install") == 1
+    assert calls.read_text().count("uv pip install") == 1
     (clone / "requirements" / "run.txt").write_text("# something\n")
     assert install(clone).returncode == 0
-    assert calls.read_text().count("pip install") == 2
-    assert calls.read_text().count("--require-hashes") == 2
+    assert calls.read_text().count("uv pip install") == 2
+
+
+@pytest.mark.parametrize("uv_works", [True, False])
+def test_whoever_installs_the_packages_their_hashes_are_required(clone, uv_works):
+    calls = pretend(clone, uv_works=uv_works)
+    assert install(clone).returncode == 0
+    lines = [line for line in calls.read_text().splitlines() if " install " in line]
+    assert ["requirements/run.txt" in line for line in lines] == ([False, True] if uv_works else [False, True, True])
+    assert all("--require-hashes" in line for line in lines)
+
+
+def test_the_index_that_pip_was_told_is_told_to_uv(clone):
+    calls = pretend(clone)
+    interpreter(clone / ".venv" / "bin", "uv", f'echo "uv asks $UV_DEFAULT_INDEX" >> {calls}')
+    assert install(clone, PIP_INDEX_URL="https://packages.example/simple").returncode == 0
+    assert "uv asks https://packages.example/simple\n" in calls.read_text()
 
 
 def test_a_failed_installation_is_not_taken_for_done(clone):
