@@ -20,7 +20,7 @@ from pushplatform.sites.admin.scope import SiteScopedAdmin, when
 from pushplatform.sites.models import Site
 from subscribers import ledger
 from subscribers.admin.consents import ledger_of, state_of_contact
-from subscribers.admin.words import device_name
+from subscribers.admin.words import attribute_text, device_name
 from subscribers.models import Contact, Decision, Device, Purpose, Scope
 
 SHOWN_DEVICES = 20
@@ -83,6 +83,7 @@ class ContactAdmin(SiteScopedAdmin):
             obj=contact,
             contact=contact,
             name=name_of(contact),
+            attributes={key: attribute_text(value) for key, value in contact.attributes.items()},
             local_time=local_time(contact),
             devices=devices,
             consents=state_of_contact(contact, devices),

@@ -28,6 +28,15 @@ STATUSES = {
 }
 
 
+def attribute_text(value: object) -> str:
+    """An attribute's value as people write it."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    return str(value)
+
+
 def service_name(service: int) -> str:
     try:
         return SERVICES[PushService(service)]

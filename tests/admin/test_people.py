@@ -41,6 +41,14 @@ def test_a_contacts_page_tells_devices_consents_ledger_and_messages(ours: House,
         assert text in page, text
 
 
+def test_attributes_are_written_as_people_write_them(ours: House, browser: Client) -> None:
+    ours.contact.attributes = {"newsletter": True, "interests": ["tea", "bowls"], "lifetime_value": 12.5}
+    ours.contact.save()
+    page = page_of(browser, ours.contact)
+    for key, text in (("newsletter", "yes"), ("interests", "tea, bowls"), ("lifetime_value", "12.5")):
+        assert f"<dt>{key}</dt><dd>{text}</dd>" in page
+
+
 def test_a_withdrawal_told_to_us_counts_at_once_and_is_a_line_of_the_ledger(ours: House, browser: Client) -> None:
     path = reverse("admin:subscribers_contact_withdraw", args=[ours.contact.pk])
     browser.post(path, {"purpose": ours.offers.pk, "told": "Called on Monday"})
