@@ -8,7 +8,8 @@ from typing import Any, Final, NamedTuple
 
 from django.db import connection, transaction
 
-from campaigns import counting
+from campaigns import answer_samples, counting
+from campaigns.answer_samples import Sample
 from campaigns.leases import renew
 from campaigns.loading import Job, Target
 from campaigns.models import Batch, Message
@@ -51,10 +52,11 @@ def settle(job: Job, target: Target, verdict: Verdict, http_code: int, service: 
     return Entry(target, Outcome.RETRY, verdict.reason, http_code, service, retry_at)
 
 
-def record(job: Job, entries: Sequence[Entry], now: datetime) -> int | None:
+def record(job: Job, entries: Sequence[Entry], now: datetime, samples: Sequence[Sample] = ()) -> int | None:
     """Records the entries and prolongs the lease; the message's status now, or None when the lease was lost.
 
-    Also with a lost lease nothing is lost or counted twice: what somebody else has written stands.
+    `samples`: the bad answers among those that led to the entries. Also with a lost lease nothing is lost or counted
+    twice: what somebody else has written stands.
     """
     entries = sorted(entries, key=lambda entry: entry.target.device_id)
     final = [entry for entry in entries if entry.outcome is not Outcome.RETRY]
@@ -68,6 +70,8 @@ def record(job: Job, entries: Sequence[Entry], now: datetime) -> int | None:
         if gone:
             hashes = [(entry.target.device_id, bytes(entry.target.endpoint_hash or b"")) for entry in gone]
             devices.mark_gone(hashes, now)
+        if samples:
+            answer_samples.write(cursor, job.message_id, samples, now)
         if inserted:
             _count(cursor, job, [entry for entry in final if entry.target.device_id in inserted], now)
             if status is None:

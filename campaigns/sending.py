@@ -12,6 +12,7 @@ from typing import Final, cast
 from django.conf import settings
 
 from campaigns import control, finishing, leases
+from campaigns.answer_samples import Samples
 from campaigns.leases import Lease
 from campaigns.loading import Job, Target, load_job, load_targets
 from campaigns.preparing import Preparer
@@ -76,6 +77,7 @@ class _Flight:
         self._job, self._transport, self._clock, self._stopping = job, transport, clock, stopping
         self._under_way: dict[int, Target] = {}
         self._unrecorded: list[Entry] = []
+        self._samples = Samples()
         self._next_flush = monotonic() + FLUSH_SECONDS
         self._most = settings.PUSH_UNRECORDED_MAX
         self._halted = False
@@ -125,6 +127,8 @@ class _Flight:
         del self._under_way[target.device_id]
         now = self._clock()
         verdict = classify(answer, service=service, now=now.timestamp())
+        if verdict.outcome is not Outcome.ACCEPTED:
+            self._samples.note(service, verdict, answer, target.endpoint or "")
         self._unrecorded.append(settle(self._job, target, verdict, answer.status, service, now))
 
     def _abandon(self) -> None:
@@ -136,7 +140,7 @@ class _Flight:
         self._under_way.clear()
 
     def _flush(self) -> None:
-        status = record(self._job, self._unrecorded, self._clock())
+        status = record(self._job, self._unrecorded, self._clock(), self._samples.take())
         self._unrecorded = []
         self._next_flush = monotonic() + FLUSH_SECONDS
         self.lease_lost = self.lease_lost or status is None

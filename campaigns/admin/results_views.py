@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from campaigns import statistics
 from campaigns.admin import figures, launch_dialog, preview
+from campaigns.admin.answers import answers_of
 from campaigns.admin.person_messages import with_ticks
 from campaigns.admin.reasons import BY_CODE
 from campaigns.models import Batch, Breakdown, Campaign, Delivery, Message, ServiceState
@@ -48,6 +49,7 @@ def results(admin: Any, request: HttpRequest, campaign: Campaign) -> HttpRespons
         sides=figures.sides(totals),
         people=found["people"],
         failures=_failures(found["failures"]),
+        answers=answers_of(campaign),
         minutes=[_minute(one) for one in found["minutes"]],
         breakdowns=_breakdowns(found["breakdowns"]),
         unmeasured=max(totals["shown"] - sum(row["shown"] for row in found["breakdowns"]["browser"]), 0),

@@ -1,3 +1,4 @@
+from campaigns.models.answer_sample import AnswerSample
 from campaigns.models.audience_choice import AudienceChoice
 from campaigns.models.batch import Batch, Lane, Retry, ServiceState
 from campaigns.models.campaign import Campaign, CampaignSegment
@@ -6,6 +7,7 @@ from campaigns.models.message import Message, Recipient
 from campaigns.models.totals import Breakdown, CampaignMinute, CampaignTotal, MessageTotal, SiteDay
 
 __all__ = [
+    "AnswerSample",
     "AudienceChoice",
     "Batch",
     "Breakdown",

@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from campaigns import statistics
-from campaigns.models import Batch, Campaign, CampaignTotal, Delivery, Lane, Message, ServiceState
+from campaigns.models import AnswerSample, Batch, Campaign, CampaignTotal, Delivery, Lane, Message, ServiceState
 from pushplatform.sites.models import VapidKey
 from pushplatform.webpush.outcome import REASONS
 from tests.admin.house import CONTENT, House
@@ -216,3 +216,25 @@ def test_home_says_what_needs_somebody(ours: House) -> None:
 def test_home_of_who_has_no_site_says_what_to_do(ours: House) -> None:
     page = ours.browser("stranger").get(reverse("admin:index")).content.decode()
     assert "not a member of any site yet" in page
+
+
+def test_the_page_shows_what_push_services_answered_as_text(ours: House, browser: Client, theirs: House) -> None:
+    campaign, message = large(ours)
+    now = timezone.now()
+    for owner, body in ((message, '<img src=x onerror="alert(1)">'), (theirs.message, "theirs only")):
+        AnswerSample.objects.create(
+            message_id=owner.pk, service=1, http_code=403, reason=REASONS["key_refused"].number, number=1234,
+            headers={"retry-after": "<i>60</i>"}, body=body, first_at=now, last_at=now,
+        )  # fmt: skip
+    AnswerSample.objects.create(
+        message_id=message.pk, service=2, http_code=0, error="tls", reason=REASONS["gave_up"].number, number=2,
+        first_at=now, last_at=now,
+    )  # fmt: skip
+    page = browser.get(reverse("admin:campaigns_campaign_change", args=[campaign.pk])).content.decode()
+    assert "&lt;img src=x onerror=&quot;alert(1)&quot;&gt;" in page
+    assert "<img src=x" not in page
+    assert "retry-after: &lt;i&gt;60&lt;/i&gt;" in page
+    assert "1,234" in page
+    assert "The certificate or the handshake is not in order" in page
+    assert "Nothing went wrong" not in page
+    assert "theirs only" not in page
