@@ -3,12 +3,13 @@
 import os
 import socket
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.db import connection
 
 from campaigns.models import Batch, Message
+from campaigns.refusals import REASON
 
 _GOING = f"({Message.Status.SENDING:d}, {Message.Status.FREEZING:d})"
 _LEASE = "now() + %s * interval '1 second'"
@@ -46,16 +47,25 @@ def claim(batch_id: int) -> Lease | None:
     return Lease(*row) if row else None
 
 
-def renew(cursor: Any, lease: Lease) -> int | None:
-    """Prolongs the lease; the message's status now, or None when somebody else has the Batch."""
+class Renewed(NamedTuple):
+    """What a worker learns when it prolongs its lease. `doubted`: devices were refused, or the key is paused."""
+
+    status: int
+    doubted: bool
+
+
+def renew(cursor: Any, lease: Lease) -> Renewed | None:
+    """Prolongs the lease; None when somebody else has the Batch."""
     cursor.execute(
         f"""update batch b set lease_until = {_LEASE} from message m
             where b.id = %s and b.lease = %s and b.state = {Batch.State.LEASED:d} and m.id = b.message_id
-            returning m.status""",
-        [settings.PUSH_LEASE_SECONDS, lease.batch_id, lease.token],
+            returning m.status, exists (select from service_state s where s.service = b.service
+                                        and s.vapid_key_id = b.vapid_key_id
+                                        and (s.refused_devices is not null or s.reason = %s))""",
+        [settings.PUSH_LEASE_SECONDS, lease.batch_id, lease.token, REASON],
     )
     row = cursor.fetchone()
-    return row[0] if row else None
+    return Renewed(*row) if row else None
 
 
 def goes_on(status: int) -> bool:

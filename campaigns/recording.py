@@ -4,11 +4,11 @@ import random
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, cast
 
 from django.db import connection, transaction
 
-from campaigns import answer_samples, counting
+from campaigns import answer_samples, counting, refusals
 from campaigns.answer_samples import Sample
 from campaigns.leases import renew
 from campaigns.loading import Job, Target
@@ -17,6 +17,7 @@ from pushplatform.webpush.outcome import (
     MAX_ATTEMPTS,
     MAX_ATTEMPTS_UNANSWERED,
     REASONS,
+    RETRY_SCHEDULE,
     Outcome,
     Verdict,
     retry_delay,
@@ -55,15 +56,21 @@ def settle(job: Job, target: Target, verdict: Verdict, http_code: int, service: 
 def record(job: Job, entries: Sequence[Entry], now: datetime, samples: Sequence[Sample] = ()) -> int | None:
     """Records the entries and prolongs the lease; the message's status now, or None when the lease was lost.
 
-    `samples`: the bad answers among those that led to the entries. Also with a lost lease nothing is lost or counted
-    twice: what somebody else has written stands.
+    PAUSED is returned too when the key is paused on its push service. `entries`: in the order they came; `samples`: the
+    bad answers among those that led to them. Also with a lost lease nothing is lost or counted twice: what somebody
+    else has written stands.
     """
-    entries = sorted(entries, key=lambda entry: entry.target.device_id)
-    final = [entry for entry in entries if entry.outcome is not Outcome.RETRY]
-    waiting = [entry for entry in entries if entry.outcome is Outcome.RETRY]
-    gone = [entry for entry in final if entry.outcome is Outcome.GONE]
     with transaction.atomic(), connection.cursor() as cursor:
-        status = renew(cursor, job.lease)
+        renewed = renew(cursor, job.lease)
+        status = renewed.status if renewed else None
+        doubted = (renewed and renewed.doubted) or any(entry.reason == refusals.REASON for entry in entries)
+        if doubted and _is_key_paused(cursor, job, entries, now):
+            entries = [_kept_waiting(job, entry, now) for entry in entries]
+            status = cast(int, Message.Status.PAUSED) if renewed else None
+        entries = sorted(entries, key=lambda entry: entry.target.device_id)
+        final = [entry for entry in entries if entry.outcome is not Outcome.RETRY]
+        waiting = [entry for entry in entries if entry.outcome is Outcome.RETRY]
+        gone = [entry for entry in final if entry.outcome is Outcome.GONE]
         inserted = _insert_deliveries(cursor, job, final, now) if final else frozenset()
         if waiting:
             _insert_retries(cursor, job, waiting)
@@ -77,6 +84,25 @@ def record(job: Job, entries: Sequence[Entry], now: datetime, samples: Sequence[
             if status is None:
                 _uncount_cancelled(cursor, job, inserted, now)
     return status
+
+
+def _is_key_paused(cursor: Any, job: Job, entries: Sequence[Entry], now: datetime) -> bool:
+    lease = job.lease
+    answers = [
+        (entry.target.device_id, entry.reason == refusals.REASON)
+        for entry in entries
+        if entry.http_code and entry.service == lease.service and entry.target.vapid_key_id == lease.vapid_key_id
+    ]
+    return refusals.weigh(cursor, lease.service, lease.vapid_key_id, answers, now)
+
+
+def _kept_waiting(job: Job, entry: Entry, now: datetime) -> Entry:
+    """What was refused while the key is paused is tried again after the pause, unless it expires before that."""
+    retry_at = now + timedelta(seconds=RETRY_SCHEDULE[0])
+    is_ours = entry.target.vapid_key_id == job.lease.vapid_key_id and entry.service == job.lease.service
+    if entry.reason != refusals.REASON or not is_ours or retry_at >= job.expires_at:
+        return entry
+    return entry._replace(outcome=Outcome.RETRY, retry_at=retry_at)
 
 
 def _uncount_cancelled(cursor: Any, job: Job, inserted: Collection[int], now: datetime) -> None:

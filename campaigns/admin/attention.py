@@ -7,6 +7,7 @@ from django.db.models import Count, Q
 from django.urls import reverse
 from django.utils import timezone
 
+from campaigns import refusals
 from campaigns.models import Campaign, ServiceState
 from pushplatform.sites.admin.scope import when
 from pushplatform.sites.models import ApiKey, Site, VapidKey
@@ -47,6 +48,7 @@ def _keys(site: Site) -> list[Notice]:
 
 def _road(site: Site) -> list[Notice]:
     states = ServiceState.objects.filter(vapid_key_id__in=site.vapid_keys.values("pk"), paused_until__gt=timezone.now())
+    states = states.exclude(reason=refusals.REASON)  # told with a button of their own
     return [
         Notice("look", f"{service_name(one.service)} slows this site until {when(one.paused_until)}.") for one in states
     ]

@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from campaigns.admin import figures
 from campaigns.admin.attention import attention_of
+from campaigns.admin.refused_keys import refused_keys
 from campaigns.models import Campaign, SiteDay
 from pushplatform.sites.access import Right, choose_site, current_site, may
 from pushplatform.sites.models import Site
@@ -42,6 +43,8 @@ def context(request: HttpRequest, frame: dict[str, Any]) -> dict[str, Any]:
         "last": [_line(one) for one in past[:LAST]],
         "usual": _usual(past),
         "attention": attention_of(site, administers=may(request.user, Right.ADMINISTER, site)),
+        "refused_keys": refused_keys(site),
+        "may_resume": may(request.user, Right.COMPOSE, site),
         "may_write": may(request.user, Right.COMPOSE, site),
         "drafts": list(Campaign.objects.filter(site=site, status=Campaign.Status.DRAFT).order_by("-pk")[:LAST]),
     }

@@ -6,11 +6,12 @@ from django.db.models import Q, Sum
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
 
-from campaigns import statistics
+from campaigns import refusals, statistics
 from campaigns.admin import figures, launch_dialog, preview
 from campaigns.admin.answers import answers_of
 from campaigns.admin.person_messages import with_ticks
 from campaigns.admin.reasons import BY_CODE
+from campaigns.admin.refused_keys import refused_keys
 from campaigns.models import Batch, Breakdown, Campaign, Delivery, Message, ServiceState
 from pushplatform.sites.access import Right, may
 from pushplatform.webpush.outcome import Outcome
@@ -33,6 +34,7 @@ def results(admin: Any, request: HttpRequest, campaign: Campaign) -> HttpRespons
     found = statistics.campaign_statistics(campaign.pk)
     totals = found["totals"]
     rows = list(campaign.campaign_segments.select_related("segment").order_by("id"))
+    may_steer = may(request.user, Right.COMPOSE, campaign.site_id)
     drawn = preview.draw(campaign.content, campaign.site, preview.NOBODY)
     return admin.page(
         request,
@@ -58,7 +60,9 @@ def results(admin: Any, request: HttpRequest, campaign: Campaign) -> HttpRespons
         excluded=[row.segment.name for row in rows if row.excluded],
         notification=drawn.get("notification"),
         expected=launch_dialog.expected_of(campaign) if campaign.status == Campaign.Status.SCHEDULED else None,
-        may_steer=may(request.user, Right.COMPOSE, campaign.site_id),
+        may_steer=may_steer,
+        refused_keys=refused_keys(campaign.site) if campaign.status in ALIVE else [],
+        may_resume=may_steer,
     )
 
 
@@ -121,7 +125,13 @@ def _paused(campaign: Campaign) -> dict[int, str]:
     states = ServiceState.objects.filter(
         vapid_key_id__in=campaign.site.vapid_keys.values("pk"), paused_until__gt=timezone.now()
     )
-    return {one.service: f"waits until {timezone.localtime(one.paused_until):%H:%M:%S}" for one in states}
+    return {one.service: _pause_of(one) for one in states}
+
+
+def _pause_of(state: ServiceState) -> str:
+    if state.reason == refusals.REASON or state.paused_until is None:
+        return "refuses our key: paused"
+    return f"waits until {timezone.localtime(state.paused_until):%H:%M:%S}"
 
 
 def _failures(failures: dict[str, int]) -> list[dict[str, Any]]:

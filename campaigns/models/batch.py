@@ -84,6 +84,7 @@ class ServiceState(models.Model):
     rate = models.FloatField(null=True)
     paused_until = models.DateTimeField(null=True)
     reason = models.CharField(max_length=64, blank=True)
+    refused_devices = ArrayField(models.BigIntegerField(), null=True)  # see refusals.py
     updated_at = models.DateTimeField(auto_now=True)
 
     class Meta:

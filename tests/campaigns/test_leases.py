@@ -284,7 +284,7 @@ def test_renewing_prolongs_the_lease_by_the_database_clock(world, settings):
     lease = leases.claim(batch_ids(world.launched())[0])
     end_lease(lease.batch_id)
     with connection.cursor() as cursor:
-        assert leases.renew(cursor, lease) == Message.Status.SENDING
+        assert leases.renew(cursor, lease) == (Message.Status.SENDING, False)
         cursor.execute("select extract(epoch from lease_until - now()) from batch where id = %s", [lease.batch_id])
         assert 99 < cursor.fetchone()[0] <= 100
 

@@ -3,6 +3,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
+from campaigns.refusals import ACCEPTED_BEFORE, EVIDENCE
 from pushplatform.webpush.outcome import (
     ERROR_RULES,
     ERRORS,
@@ -48,6 +49,10 @@ their case.
 |---|---|---|---|---|---|
 {rules}
 
+A `key_refused` is our fault and fails that one delivery only. Once {evidence} devices in a row were refused with no other
+answer between them, and at least {before} of them have had a message accepted before, that key is paused on that push
+service. What would only fail then waits until somebody resumes it in the admin. A `key_mismatch` never counts.
+
 ## No answer
 
 | what happened | code | the delivery is | reason |
@@ -82,6 +87,8 @@ def answers_page() -> str:
     """The text of docs/answers.md."""
     return PAGE.format(
         rules="\n".join(_rule(rule) for rule in RULES),
+        evidence=EVIDENCE,
+        before=ACCEPTED_BEFORE,
         errors="\n".join(_error(code, sentence) for code, sentence in ERRORS.items()),
         attempts=MAX_ATTEMPTS,
         unanswered=MAX_ATTEMPTS_UNANSWERED,
