@@ -8,7 +8,7 @@ from celery import shared_task
 from django.db import connection
 from django.utils import timezone
 
-from campaigns import freezing, rolling_up, sending, statistics
+from campaigns import freezing, reconciling, rolling_up, sending, statistics
 from campaigns import sweep as sweeping
 from campaigns.models import Batch, Lane
 from campaigns.worker_process import close_transport, open_transport, until_asked_to_end
@@ -107,3 +107,9 @@ def work_out_figures() -> None:
 def forget_old_answers() -> None:
     """Deletes the stored answers of API calls that are no longer replayed."""
     idempotency.forget_old(timezone.now())
+
+
+@shared_task(base=Poke)
+def reconcile_finished() -> None:
+    """Compares the counters of what has just come to its end with the facts; differences are logged as errors."""
+    reconciling.reconcile_finished(timezone.now())

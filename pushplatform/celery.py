@@ -26,6 +26,7 @@ def _schedule(sender: Celery, **_: object) -> None:
         ("work out figures", "campaigns.tasks.work_out_figures", timedelta(minutes=1), timedelta(minutes=1)),
         ("forget old answers", "campaigns.tasks.forget_old_answers", crontab(hour=3, minute=40), timedelta(days=1)),
         ("make partitions", "campaigns.tasks.make_partitions", crontab(hour=3, minute=20), timedelta(days=1)),
+        ("reconcile", "campaigns.tasks.reconcile_finished", crontab(hour=4, minute=0), timedelta(days=1)),
     ):
         options = {"queue": "chores", "expires": period.total_seconds()}
         sender.conf.beat_schedule[name] = {"task": task, "schedule": schedule, "options": options}

@@ -219,7 +219,7 @@ def test_beat_sends_what_is_to_be_looked_at_and_lets_it_expire(settings):
     app.finalize()
     entries = {entry["task"]: entry for entry in app.conf.beat_schedule.values()}
     assert entries["campaigns.tasks.sweep"]["schedule"] == timedelta(seconds=settings.PUSH_SWEEP_SECONDS)
-    for name in ("sweep", "roll_up", "make_partitions"):
+    for name in ("sweep", "roll_up", "make_partitions", "reconcile_finished"):
         entry = entries[f"campaigns.tasks.{name}"]
         assert entry["options"]["queue"] == "chores"
         assert entry["options"]["expires"] > 0
