@@ -49,9 +49,9 @@ their case.
 |---|---|---|---|---|---|
 {rules}
 
-A `key_refused` is our fault and fails that one delivery only. Once {evidence} devices in a row were refused with no other
-answer between them, and at least {before} of them have had a message accepted before, that key is paused on that push
-service. What would only fail then waits until somebody resumes it in the admin. A `key_mismatch` never counts.
+A `key_refused` is our fault and fails that one delivery only. Once {evidence} devices in a row were refused with no
+other answer between them, and at least {before} of them have had a message accepted before, that key is paused on that
+push service. What would only fail then waits until somebody resumes it in the admin. A `key_mismatch` never counts.
 
 ## No answer
 
