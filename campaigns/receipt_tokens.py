@@ -99,10 +99,6 @@ def parse_receipts(tokens: Sequence[str]) -> list[TokenSubject | None]:
     return _parse(_RECEIPT, tokens)
 
 
-def parse_receipt(token: str) -> TokenSubject | None:
-    return _parse(_RECEIPT, [token])[0]
-
-
 def parse_click(token: str) -> TokenSubject | None:
     return _parse(_CLICK, [token])[0]
 

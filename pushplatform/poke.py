@@ -1,7 +1,6 @@
 """Celery tasks that may get lost: what they point at stands in the database, and the sweep pokes again."""
 
 import logging
-from typing import Any
 
 from celery import Task
 from django.db import transaction
@@ -25,5 +24,5 @@ class Poke(Task):
                 log.warning("broker unreachable (%s): %s waits for the sweep", type(error).__name__, self.name)
                 return
 
-    def poke_on_commit(self, *ids: int, queue: str | None = None, using: Any = None) -> None:
-        transaction.on_commit(lambda: self.poke(*ids, queue=queue), using=using)
+    def poke_on_commit(self, *ids: int, queue: str | None = None) -> None:
+        transaction.on_commit(lambda: self.poke(*ids, queue=queue))

@@ -15,10 +15,8 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from urllib.parse import quote
@@ -231,20 +229,6 @@ class EmbeddedPostgres:
                     return
             time.sleep(0.01)
         raise CannotStart(f"PostgreSQL was not ready after {seconds:.0f} s; see {self.log}")
-
-
-@contextmanager
-def temporary_postgres(settings: Mapping[str, str] = TESTS) -> Iterator[EmbeddedPostgres]:
-    """A server that runs while the block does and leaves nothing."""
-    folder = Path(tempfile.mkdtemp(prefix="pushplatform-postgres-"))
-    folder.chmod(0o711)
-    server = EmbeddedPostgres(folder, folder / "log", settings=settings, durable=False)
-    try:
-        server.start()
-        yield server
-    finally:
-        server.stop()
-        server.remove()
 
 
 def _bare_environment() -> dict[str, str]:
