@@ -2,13 +2,13 @@
 
 from django.urls import path
 
-from campaigns import views
+from campaigns.views import clicks, messages, root
 
 api = [
-    path("", views.Root.as_view()),
-    path("messages", views.Messages.as_view()),
-    path("messages/<str:id>", views.OneMessage.as_view()),
-    path("messages/<str:id>/cancel", views.CancelMessage.as_view()),
+    path("", root.Root.as_view()),
+    path("messages", messages.Messages.as_view()),
+    path("messages/<str:id>", messages.OneMessage.as_view()),
+    path("messages/<str:id>/cancel", messages.CancelMessage.as_view()),
 ]
 
-urlpatterns = [path("c/<str:token>", views.click)]
+urlpatterns = [path("c/<str:token>", clicks.click)]

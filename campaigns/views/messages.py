@@ -1,62 +1,23 @@
-"""The HTTP faces of campaigns: messages of the CRM API, and the click redirect."""
+"""Messages of the CRM API (api.md §1)."""
 
-import tomllib
-from functools import lru_cache
 from typing import Any
 
-from django.conf import settings
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.shortcuts import render
 from django.utils import timezone
-from django.views.decorators.http import require_safe
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from campaigns import clicks, control, targeted, tasks
+from campaigns import control, targeted, tasks
 from campaigns.models import Lane, Message
 from campaigns.recipients import Decided
-from campaigns.send_request import MAX_EXTERNAL_ID, MAX_PARAMS, MAX_RECIPIENTS, SendRequest, parse_send_request
+from campaigns.send_request import SendRequest, parse_send_request
 from campaigns.statistics import figures_of, message_statistics, status_word
 from pushplatform.api.authentication import Caller
-from pushplatform.api.idempotency import KEPT, MAX_KEY, Answer, once, read_key
-from pushplatform.api.parsing import MAX_BODY
+from pushplatform.api.idempotency import Answer, once, read_key
 from pushplatform.api.problems import Problem
 from pushplatform.api.times import rfc3339
 from pushplatform.sites import public_ids
 from pushplatform.sites.models import Scope
-from pushplatform.webpush.encryption import MAX_PLAINTEXT
-from pushplatform.webpush.request import MAX_TTL
-
-
-class Root(APIView):
-    """`GET /api/v1/`: what this installation is and can do."""
-
-    def get(self, request: Request) -> Response:
-        return Response(
-            {
-                "version": _version(),
-                "site": public_ids.encode("site", request.auth.site.pk),
-                "scopes": sorted(request.auth.scopes),
-                "features": ["messages", "receipts", "idempotency"],
-                "limits": {
-                    "body_bytes": MAX_BODY,
-                    "recipients": MAX_RECIPIENTS,
-                    "external_id_characters": MAX_EXTERNAL_ID,
-                    "params_characters": MAX_PARAMS,
-                    "payload_bytes": MAX_PLAINTEXT,
-                    "ttl_seconds": MAX_TTL,
-                    "send_at_days": targeted.MAX_AHEAD.days,
-                    "idempotency_key_characters": MAX_KEY,
-                    "idempotency_days": KEPT.days,
-                },
-            }
-        )
-
-
-@lru_cache(maxsize=1)
-def _version() -> str:
-    return str(tomllib.loads((settings.BASE_DIR / "pyproject.toml").read_text())["project"]["version"])
 
 
 class Messages(APIView):
@@ -164,16 +125,3 @@ def _find(caller: Caller, id: str) -> Message:
     if message is None:
         raise Problem("not_found", "There is no message with this id.")
     return message
-
-
-@require_safe
-def click(request: HttpRequest, token: str) -> HttpResponse:
-    """`GET /c/{token}?a=<button>`: counts the click, then leads on. HEAD only looks."""
-    target = clicks.follow(token, request.GET.get("a"), timezone.now(), count=request.method == "GET")
-    if target is None:
-        response = render(request, "campaigns/unknown_link.html", status=404)
-    else:
-        response = HttpResponseRedirect(target)
-    response["Cache-Control"] = "no-store"
-    response["Referrer-Policy"] = "no-referrer"
-    return response
