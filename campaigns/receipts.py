@@ -1,7 +1,8 @@
 """What browsers report, written once and counted in the same transaction: path D of the architecture.
 
 A receipt may come before the outcome is recorded, late, doubled, out of order or with steps missing: a click or a close
-implies shown and received, shown implies received; the first report of each kind is kept.
+implies shown and received, shown implies received; the first report of each kind is kept. What was only implied gives
+way to the report itself when that comes after all.
 """
 
 from collections.abc import Iterable, Sequence
@@ -84,6 +85,8 @@ def record(genuine: Iterable[tuple[TokenSubject, Report]], now: datetime, tally:
         return
     with transaction.atomic():
         written = _insert(facts, now)
+        if len(written) < len(facts):
+            _confirm([fact for fact in facts if not fact.implied], written, now)
         count(written, known, now)
     said = sum(1 for fact in written if not fact.implied)
     tally.counted += said
@@ -128,6 +131,29 @@ def _insert(facts: Sequence[Fact], now: datetime) -> list[Fact]:
         )
         written = set(cursor.fetchall())
     return [fact for fact in facts if fact[:3] in written]
+
+
+def _confirm(said: Sequence[Fact], written: Sequence[Fact], now: datetime) -> None:
+    """Puts reports in the place of what a later step had implied, which they cannot follow. They have been counted."""
+    new = {fact[:3] for fact in written}
+    waiting = [fact for fact in said if fact[:3] not in new]
+    if not waiting:
+        return
+    messages, refs, kinds, times, actions, _ = zip(*waiting, strict=True)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            with x as (
+                select r.message_id, r.device_ref, r.kind, u.a, u.b from receipt r join unnest(
+                    %s::bigint[], %s::bigint[], %s::smallint[], %s::timestamptz[], %s::text[]
+                ) u(m, d, k, a, b) on r.message_id = u.m and r.device_ref = u.d and r.kind = u.k
+                where r.implied order by 1, 2, 3 for update of r
+            )
+            update receipt r set at = least(x.a, r.at), action = x.b, implied = false, reported_at = %s from x
+            where r.message_id = x.message_id and r.device_ref = x.device_ref and r.kind = x.kind
+            """,
+            [*map(list, (messages, refs, kinds, times, actions)), now],
+        )
 
 
 @dataclass(slots=True)

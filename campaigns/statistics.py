@@ -1,9 +1,10 @@
 """Figures of Messages and campaigns for the API and the pages. Reads counters, never counts facts while somebody waits.
 
-What only the facts know, distinct people and the reasons of failures, is worked out by `refresh_figures` for campaigns,
-and at once for a message of at most SMALL devices.
+What only the facts know, distinct people and the reasons of failures, is worked out by `refresh_figures` for large
+messages, and at once for one of at most SMALL devices.
 """
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -20,7 +21,7 @@ SMALL: Final = 5_000
 
 FRESH: Final = timedelta(minutes=1)
 _FOLLOWED: Final = timedelta(days=35)
-"""How long after its making a campaign's message is looked at for new receipts: 28 days of life and some."""
+"""How long after its making a message is looked at for new receipts: 28 days of life and some."""
 
 _ENDS: Final = tuple(OUTCOMES.values())
 _COUNTED: Final = (*_ENDS, *REPORTS)
@@ -30,11 +31,27 @@ _RECEIVED, _SHOWN, _CLICKED, _CLOSED, _CONVERTED = ReceiptKind.values
 
 def message_statistics(message_id: int, now: datetime | None = None) -> dict[str, int]:
     """The figures of api.md, in devices: targeted, each outcome and report, expired_unseen, remaining."""
-    row = Message.objects.values("targeted", "expires_at").get(pk=message_id)
+    message = Message.objects.only("targeted", "expires_at").get(pk=message_id)
+    return statistics_of([message], now)[message_id]
+
+
+def statistics_of(messages: Sequence[Message], now: datetime | None = None) -> dict[int, dict[str, int]]:
+    """The same of several messages, by id, in one query."""
+    now = now or timezone.now()
+    columns = ", ".join(f"coalesce(sum({column}), 0)::bigint" for column in _COUNTED)
     with connection.cursor() as cursor:
-        counted = sums(cursor, "message_total", "message_id", message_id, _COUNTED)
-    over = row["expires_at"] <= (now or timezone.now())
-    return _completed(row["targeted"], counted, _unseen(counted) if over else 0)
+        cursor.execute(
+            f"select u.id, {columns} from unnest(%s::bigint[]) u(id)"
+            " left join message_total t on t.message_id = u.id group by u.id",
+            [[message.pk for message in messages]],
+        )
+        counted = {row[0]: dict(zip(_COUNTED, row[1:], strict=True)) for row in cursor.fetchall()}
+    return {
+        message.pk: _completed(
+            message.targeted, counted[message.pk], _unseen(counted[message.pk]) if message.expires_at <= now else 0
+        )
+        for message in messages
+    }
 
 
 def status_word(message: Message, statistics: dict[str, int]) -> str:
@@ -81,14 +98,14 @@ def campaign_statistics(campaign_id: int, now: datetime | None = None) -> dict[s
 
 def figures_of(message: Message) -> dict[str, Any] | None:
     """`people` and `failures` of a message: as last worked out, at once for a small one, else None."""
-    if message.campaign_id is None or message.targeted <= SMALL:
+    if message.targeted <= SMALL:
         with connection.cursor() as cursor:
             return {"people": _people(cursor, message.pk), "failures": _failures(cursor, message.pk)}
     return message.figures or None
 
 
 def refresh_figures(now: datetime) -> int:
-    """Works out people and failures of large campaigns in which something happened; returns of how many messages.
+    """Works out people and failures of large messages in which something happened; returns of how many messages.
 
     Each at most once a minute, and the older it is the less often: a late receipt does not count a million rows anew.
     """
@@ -104,14 +121,14 @@ def refresh_figures(now: datetime) -> int:
 
 
 def _changed(now: datetime) -> list[tuple[int, int, datetime | None, datetime]]:
-    """Large messages of campaigns whose counters differ from when they were worked out: id, sum, worked out, made."""
+    """Large messages whose counters differ from when they were worked out: id, sum, worked out, made."""
     with connection.cursor() as cursor:
         cursor.execute(
             f"""select m.id, t.counted, (m.figures->>'at')::timestamptz, m.created_at
                 from message m cross join lateral (
                     select coalesce(sum({" + ".join(_COUNTED)}), 0)::bigint + m.targeted counted
                     from message_total where message_id = m.id) t
-                where m.id >= %s and m.campaign_id is not null and m.targeted > %s
+                where m.id >= %s and m.targeted > %s
                   and coalesce((m.figures->>'counted')::bigint, -1) <> t.counted
                 order by m.id""",
             [first_message_id(now - _FOLLOWED), SMALL],

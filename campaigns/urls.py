@@ -2,12 +2,13 @@
 
 from django.urls import path
 
-from campaigns.views import clicks, messages, root
+from campaigns.views import clicks, deliveries, messages, root
 
 api = [
     path("", root.Root.as_view()),
     path("messages", messages.Messages.as_view()),
     path("messages/<str:id>", messages.OneMessage.as_view()),
+    path("messages/<str:id>/deliveries", deliveries.Deliveries.as_view()),
     path("messages/<str:id>/cancel", messages.CancelMessage.as_view()),
 ]
 

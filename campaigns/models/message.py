@@ -1,5 +1,6 @@
 from django.db import models
 from django.db.models import Func
+from django.db.models.functions import Now
 
 
 class Message(models.Model):
@@ -21,6 +22,10 @@ class Message(models.Model):
     site = models.ForeignKey("sites.Site", models.CASCADE, related_name="messages")
     campaign = models.ForeignKey("campaigns.Campaign", models.CASCADE, null=True, related_name="messages")
     client = models.ForeignKey("sites.ApiClient", models.SET_NULL, null=True, related_name="messages")
+    # An API call whose texts are a campaign's; it is no launch of it, and counts in none of its figures.
+    content_from = models.ForeignKey(
+        "campaigns.Campaign", models.SET_NULL, null=True, related_name="messages_with_its_content"
+    )
     correlation_id = models.CharField(max_length=255, blank=True)
     purpose = models.ForeignKey("subscribers.Purpose", models.PROTECT)
     content = models.JSONField()
@@ -39,6 +44,7 @@ class Message(models.Model):
     ref_secret = models.BinaryField(null=True)  # pseudonyms of unmeasured devices; deleted at expiry
     created_at = models.DateTimeField(auto_now_add=True)
     finished_at = models.DateTimeField(null=True)
+    updated_at = models.DateTimeField(db_default=Now())  # of the status; kept by a trigger
 
     class Meta:
         db_table = "message"
@@ -46,6 +52,7 @@ class Message(models.Model):
             # Read by the sweep: what has not come to its end; a cancelled one ends when its batches are closed.
             models.Index(fields=["send_at"], condition=models.Q(finished_at=None), name="message_unfinished"),
             models.Index(fields=["site", "correlation_id"], name="message_correlation"),  # GET /messages?correlation_id
+            models.Index(fields=["site", "updated_at", "id"], name="message_updates"),  # GET /messages
         ]
 
     def __str__(self) -> str:

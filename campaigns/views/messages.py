@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -11,19 +12,30 @@ from campaigns import control, targeted, tasks
 from campaigns.models import Lane, Message
 from campaigns.recipients import Decided
 from campaigns.send_request import SendRequest, parse_send_request
-from campaigns.statistics import figures_of, message_statistics, status_word
+from campaigns.statistics import figures_of, message_statistics, statistics_of, status_word
 from pushplatform.api.authentication import Caller
 from pushplatform.api.idempotency import Answer, once, read_key
+from pushplatform.api.pagination import Query, page
 from pushplatform.api.problems import Problem
 from pushplatform.api.times import rfc3339
 from pushplatform.sites import public_ids
 from pushplatform.sites.models import Scope
 
+MAY_READ = (Scope.MESSAGES_READ, Scope.MESSAGES_READ_ALL)
+
 
 class Messages(APIView):
-    """`POST /api/v1/messages`"""
+    """`GET` and `POST /api/v1/messages`"""
 
-    required_scope = {"POST": Scope.MESSAGES_SEND}
+    required_scope = {"GET": MAY_READ, "POST": Scope.MESSAGES_SEND}
+
+    def get(self, request: Request) -> Response:
+        query, messages = Query(request), messages_of(request.auth)
+        if (correlation_id := query.text("correlation_id")) is not None:
+            messages = messages.filter(correlation_id=correlation_id)
+        if (campaign := query.text("campaign")) is not None:
+            messages = messages.filter(_of_campaign(campaign))
+        return Response(page(messages, query, _shown_all))
 
     def post(self, request: Request) -> Response:
         caller: Caller = request.auth
@@ -67,33 +79,50 @@ def _result(one: Decided) -> dict[str, Any]:
     return {**who, "status": "queued", "devices": len(one.devices)}
 
 
+def _of_campaign(id: str) -> Q:
+    """Messages of the campaign with this public id; of one that is not there there are none."""
+    try:
+        number = public_ids.decode("cmp", id)
+    except public_ids.UnknownId:
+        return Q(pk=None)
+    return Q(campaign_id=number) | Q(content_from_id=number)
+
+
+def _shown_all(messages: list[Message]) -> list[dict[str, Any]]:
+    statistics = statistics_of(messages)
+    return [_shown(message, statistics[message.pk]) for message in messages]
+
+
 class OneMessage(APIView):
     """`GET /api/v1/messages/{id}`"""
 
-    required_scope = {"GET": (Scope.MESSAGES_READ, Scope.MESSAGES_READ_ALL)}
+    required_scope = {"GET": MAY_READ}
 
     def get(self, request: Request, id: str) -> Response:
-        message = _find(request.auth, id)
-        statistics = message_statistics(message.pk)
+        message = find_message(request.auth, id)
         figures = figures_of(message) or {"people": None, "failures": {}}
-        return Response(
-            {
-                "id": id,
-                "status": status_word(message, statistics),
-                "correlation_id": message.correlation_id or None,
-                "campaign": message.campaign_id and public_ids.encode("cmp", message.campaign_id),
-                "purpose": message.purpose.key,
-                "created_at": rfc3339(message.created_at),
-                "send_at": rfc3339(message.send_at),
-                "expires_at": rfc3339(message.expires_at),
-                "finished_at": rfc3339(message.finished_at),
-                "recipients_queued": message.recipients_queued,
-                "recipients_skipped": message.recipients_skipped,
-                "statistics": statistics,
-                "people": figures["people"],
-                "failures": figures["failures"],
-            }
-        )
+        shown = _shown(message, message_statistics(message.pk))
+        return Response({**shown, "people": figures["people"], "failures": figures["failures"]})
+
+
+def _shown(message: Message, statistics: dict[str, int]) -> dict[str, Any]:
+    """A message as lists and its own address answer it."""
+    campaign_id = message.campaign_id or message.content_from_id
+    return {
+        "id": public_ids.encode("msg", message.pk),
+        "status": status_word(message, statistics),
+        "correlation_id": message.correlation_id or None,
+        "campaign": campaign_id and public_ids.encode("cmp", campaign_id),
+        "purpose": message.purpose.key,
+        "created_at": rfc3339(message.created_at),
+        "updated_at": rfc3339(message.updated_at),
+        "send_at": rfc3339(message.send_at),
+        "expires_at": rfc3339(message.expires_at),
+        "finished_at": rfc3339(message.finished_at),
+        "recipients_queued": message.recipients_queued,
+        "recipients_skipped": message.recipients_skipped,
+        "statistics": statistics,
+    }
 
 
 class CancelMessage(APIView):
@@ -102,7 +131,7 @@ class CancelMessage(APIView):
     required_scope = {"POST": Scope.MESSAGES_SEND}
 
     def post(self, request: Request, id: str) -> Response:
-        message = _find(request.auth, id)
+        message = find_message(request.auth, id)
         try:
             control.cancel(message.pk, timezone.now())
         except control.NotPossible as error:
@@ -112,16 +141,18 @@ class CancelMessage(APIView):
         return Response({"id": id, "status": status_word(message, statistics), "already_sent": statistics["accepted"]})
 
 
-def _find(caller: Caller, id: str) -> Message:
-    """The message with this public id; 404 for those of another Site, or of another client without `read_all`."""
+def messages_of(caller: Caller) -> QuerySet[Message]:
+    """The messages that the caller may see: those of its client, or all of its Site with `read_all`."""
+    messages = Message.objects.select_related("purpose").filter(site=caller.site)
+    return messages if Scope.MESSAGES_READ_ALL in caller.scopes else messages.filter(client=caller.client)
+
+
+def find_message(caller: Caller, id: str) -> Message:
+    """The message with this public id among those; raises Problem 404."""
     try:
-        number = public_ids.decode("msg", id)
+        message = messages_of(caller).filter(pk=public_ids.decode("msg", id)).first()
     except public_ids.UnknownId:
-        raise Problem("not_found", "There is no message with this id.") from None
-    messages = Message.objects.select_related("purpose").filter(pk=number, site=caller.site)
-    if Scope.MESSAGES_READ_ALL not in caller.scopes:
-        messages = messages.filter(client=caller.client)
-    message = messages.first()
+        message = None
     if message is None:
         raise Problem("not_found", "There is no message with this id.")
     return message

@@ -110,12 +110,23 @@ def test_a_click_or_a_close_implies_shown_and_received(message: Message, device:
     assert figures(MessageTotal.objects.filter(message_id=message.pk)) == {"received": 1, "shown": 1, kind: 1}
 
 
-def test_the_first_report_of_each_kind_is_kept_whatever_comes_after(message: Message, device: Device) -> None:
-    clicked_at = NOW - timedelta(milliseconds=1)
-    report(message, device, "clicked", at=clicked_at)
-    report(message, device, "received", "shown", at=NOW, now=NOW)
-    assert facts(message) == {RECEIVED: True, SHOWN: True, CLICKED: False}
+def test_what_was_implied_gives_way_to_its_report_and_is_not_counted_again(message: Message, device: Device) -> None:
+    shown_at, clicked_at, now = (NOW + timedelta(seconds=seconds) for seconds in (60, 65, 90))
+    report(message, device, "clicked", at=clicked_at, now=now)
+    report(message, device, "shown", at=shown_at, now=now)
+    assert facts(message) == {RECEIVED: True, SHOWN: False, CLICKED: False}
+    assert Receipt.objects.get(message_id=message.pk, kind=SHOWN).at == shown_at
+    report(message, device, "received", at=now, now=now)  # by a clock that is wrong: it cannot have come after the click
+    assert facts(message) == {RECEIVED: False, SHOWN: False, CLICKED: False}
+    assert Receipt.objects.get(message_id=message.pk, kind=RECEIVED).at == clicked_at
     assert figures(MessageTotal.objects.filter(message_id=message.pk)) == {"received": 1, "shown": 1, "clicked": 1}
+
+
+def test_the_first_report_of_each_kind_is_kept_whatever_comes_after(message: Message, device: Device) -> None:
+    second, first, now = (NOW + timedelta(seconds=seconds) for seconds in (60, 65, 90))
+    report(message, device, "received", "shown", "clicked", at=first, now=now)
+    report(message, device, "received", "shown", "clicked", at=second, now=now)
+    assert set(Receipt.objects.filter(message_id=message.pk).values_list("at", flat=True)) == {first}
 
 
 def test_what_is_said_goes_before_what_is_implied_in_the_same_reports(message: Message, device: Device) -> None:
