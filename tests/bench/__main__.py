@@ -1,6 +1,7 @@
 """`python -m tests.bench NAME …`: run benchmarks, print their tables, write var/bench/NAME.json; no NAME lists them.
 
 A benchmark is a module of this package with `run() -> dict`: metric → number, and "ratios" → {name: number}.
+One that says `ON_STAGE = True` finds Django set up over an empty platform (see stage.py).
 """
 
 import importlib
@@ -10,8 +11,11 @@ import pkgutil
 import platform
 import sys
 from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
+
+from tests.bench.stage import prepared
 
 PACKAGE = Path(__file__).parent
 RESULTS = PACKAGE.parents[1] / "var" / "bench"
@@ -20,7 +24,11 @@ RESULTS = PACKAGE.parents[1] / "var" / "bench"
 def names() -> list[str]:
     """The benchmarks there are: modules of this package that have a `run`."""
     found = (module.name for module in pkgutil.iter_modules([str(PACKAGE)]) if not module.name.startswith("_"))
-    return [name for name in found if "\ndef run(" in (PACKAGE / f"{name}.py").read_text()]
+    return [name for name in found if _says(name, "\ndef run(")]
+
+
+def _says(name: str, words: str) -> bool:
+    return words in (PACKAGE / f"{name}.py").read_text()
 
 
 def table(name: str, result: Mapping[str, Any]) -> str:
@@ -42,7 +50,8 @@ def main(arguments: list[str]) -> int:
         return 2
     RESULTS.mkdir(parents=True, exist_ok=True)
     for name in arguments:
-        result = importlib.import_module(f"tests.bench.{name}").run()
+        with prepared() if _says(name, "\nON_STAGE = True") else nullcontext():
+            result = importlib.import_module(f"tests.bench.{name}").run()
         (RESULTS / f"{name}.json").write_text(json.dumps(result, indent=2) + "\n")
         print(table(name, result), flush=True)
     return 0

@@ -1,13 +1,17 @@
 """A push service for benchmarks in a process of its own: TLS, HTTP/2 and HTTP/1.1, 201 for everything."""
 
+import json
 import shutil
+import ssl
 import subprocess
 import tempfile
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -20,6 +24,21 @@ class Sink:
 
     base: str
     ca_file: str
+
+    @property
+    def trust(self) -> ssl.SSLContext:
+        return ssl.create_default_context(cafile=self.ca_file)
+
+    def notes(self) -> dict[str, Any]:
+        """Since `forget`: of calls to /counted/{number}-… their number `posts`, `devices` called, `doubled` calls and
+        when the first came (`first_at`); of calls to /timed/{number}-… when each came (`timed`). Unix seconds.
+        """
+        with urllib.request.urlopen(f"{self.base}/notes", context=self.trust) as answer:
+            notes: dict[str, Any] = json.load(answer)
+        return notes
+
+    def forget(self) -> None:
+        urllib.request.urlopen(f"{self.base}/forget", b"", context=self.trust).close()
 
 
 @contextmanager
