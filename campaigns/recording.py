@@ -10,6 +10,7 @@ from django.db import connection, transaction
 
 from campaigns import answer_samples, counting, refusals
 from campaigns.answer_samples import Sample
+from campaigns.answer_tally import Tally
 from campaigns.leases import renew
 from campaigns.loading import Job, Target
 from campaigns.models import Batch, Message
@@ -53,12 +54,14 @@ def settle(job: Job, target: Target, verdict: Verdict, http_code: int, service: 
     return Entry(target, Outcome.RETRY, verdict.reason, http_code, service, retry_at)
 
 
-def record(job: Job, entries: Sequence[Entry], now: datetime, samples: Sequence[Sample] = ()) -> int | None:
+def record(
+    job: Job, entries: Sequence[Entry], now: datetime, samples: Sequence[Sample] = (), tally: Tally | None = None
+) -> int | None:
     """Records the entries and prolongs the lease; the message's status now, or None when the lease was lost.
 
     PAUSED is returned too when the key is paused on its push service. `entries`: in the order they came; `samples`: the
-    bad answers among those that led to them. Also with a lost lease nothing is lost or counted twice: what somebody
-    else has written stands.
+    bad answers among those that led to them; `tally`: all of these answers. Also with a lost lease nothing is lost or
+    counted twice: what somebody else has written stands.
     """
     with transaction.atomic(), connection.cursor() as cursor:
         renewed = renew(cursor, job.lease)
@@ -79,6 +82,8 @@ def record(job: Job, entries: Sequence[Entry], now: datetime, samples: Sequence[
             devices.mark_gone(hashes, now)
         if samples:
             answer_samples.write(cursor, job.message_id, samples, now)
+        if tally:
+            tally.write(cursor, job.lease.service, job.lease.vapid_key_id, now, None, None)
         if inserted:
             _count(cursor, job, [entry for entry in final if entry.target.device_id in inserted], now)
             if status is None:

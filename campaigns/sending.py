@@ -13,6 +13,7 @@ from django.conf import settings
 
 from campaigns import control, finishing, leases
 from campaigns.answer_samples import Samples
+from campaigns.answer_tally import Tally
 from campaigns.leases import Lease
 from campaigns.loading import Job, Target, load_job, load_targets
 from campaigns.preparing import Preparer
@@ -78,6 +79,7 @@ class _Flight:
         self._under_way: dict[int, Target] = {}
         self._unrecorded: list[Entry] = []
         self._samples = Samples()
+        self._tally = Tally()
         self._next_flush = monotonic() + FLUSH_SECONDS
         self._most = settings.PUSH_UNRECORDED_MAX
         self._halted = False
@@ -127,6 +129,7 @@ class _Flight:
         del self._under_way[target.device_id]
         now = self._clock()
         verdict = classify(answer, service=service, now=now.timestamp())
+        self._tally.note(target.device_id, verdict, answer)
         if verdict.outcome is not Outcome.ACCEPTED:
             self._samples.note(service, verdict, answer, target.endpoint or "")
         self._unrecorded.append(settle(self._job, target, verdict, answer.status, service, now))
@@ -140,8 +143,8 @@ class _Flight:
         self._under_way.clear()
 
     def _flush(self) -> None:
-        status = record(self._job, self._unrecorded, self._clock(), self._samples.take())
-        self._unrecorded = []
+        status = record(self._job, self._unrecorded, self._clock(), self._samples.take(), self._tally)
+        self._unrecorded, self._tally = [], Tally()
         self._next_flush = monotonic() + FLUSH_SECONDS
         self.lease_lost = self.lease_lost or status is None
         self._halted = self.lease_lost or status is None or not leases.goes_on(status)

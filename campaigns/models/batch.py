@@ -30,6 +30,7 @@ class Batch(models.Model):
     recipient_nos = ArrayField(models.IntegerField(), null=True)
     n = models.IntegerField()
     attempt = models.PositiveSmallIntegerField(default=1, db_default=1)
+    throttled = models.PositiveSmallIntegerField(default=0, db_default=0)  # attempts before that were only put off
     state = models.PositiveSmallIntegerField(choices=State, default=State.READY, db_default=0)
     lease = models.IntegerField(default=0, db_default=0)
     lease_until = models.DateTimeField(null=True)
@@ -62,6 +63,7 @@ class Retry(models.Model):
     service = models.PositiveSmallIntegerField()
     vapid_key_id = models.BigIntegerField()
     attempt = models.PositiveSmallIntegerField()
+    throttled = models.PositiveSmallIntegerField(default=0, db_default=0)  # how many of them were only put off
     not_before = models.DateTimeField()
     expires_at = models.DateTimeField()
     http_code = models.PositiveSmallIntegerField(default=0)
@@ -72,23 +74,3 @@ class Retry(models.Model):
 
     def __str__(self) -> str:
         return f"Retry {self.attempt}"
-
-
-class ServiceState(models.Model):
-    """How the road to one push service with one VAPID key is: window, rate, pause. Claims skip what is paused."""
-
-    pk = models.CompositePrimaryKey("service", "vapid_key_id")
-    service = models.PositiveSmallIntegerField()
-    vapid_key_id = models.BigIntegerField()
-    send_window = models.IntegerField(null=True)
-    rate = models.FloatField(null=True)
-    paused_until = models.DateTimeField(null=True)
-    reason = models.CharField(max_length=64, blank=True)
-    refused_devices = ArrayField(models.BigIntegerField(), null=True)  # see refusals.py
-    updated_at = models.DateTimeField(auto_now=True)
-
-    class Meta:
-        db_table = "service_state"
-
-    def __str__(self) -> str:
-        return f"Push service {self.service}, key {self.vapid_key_id}"

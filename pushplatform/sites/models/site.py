@@ -4,6 +4,7 @@ from zoneinfo import available_timezones
 
 from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
+from django.core.validators import MinValueValidator
 from django.db import models
 
 from pushplatform.sites.secrets import EncryptedField
@@ -61,6 +62,13 @@ class Site(models.Model):
     receipt_secret = EncryptedField(default=new_secret)
     measurement = models.PositiveSmallIntegerField(
         choices=Measurement, default=Measurement.ASK, help_text="Whose receipts are tied to their device."
+    )
+    per_minute = models.PositiveIntegerField(
+        "messages per minute",
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text="The most that is sent in any minute; empty is as fast as the push services take it.",
     )
     prompt = models.JSONField(default=dict, blank=True, help_text="Texts of the card that asks: title, body, yes, no.")
     retention = models.JSONField(default=dict, blank=True, help_text="Days that facts are kept, by kind.")
