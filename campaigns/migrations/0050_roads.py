@@ -3,7 +3,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("campaigns", "0041_refused_devices")]
+    dependencies = [("campaigns", "0070_messages_of_the_api")]
     operations = [
         migrations.CreateModel(
             name="ServiceMinute",
