@@ -94,6 +94,15 @@ if PUSH_HOSTS_ROUTED and ENVIRONMENT == "production":
 if PUSH_ALLOW_LOOPBACK and ENVIRONMENT == "production":
     raise WrongSetting("PUSH_ALLOW_LOOPBACK: refused in production. Unset it, or set ENVIRONMENT to demo or test.")
 
+# --- Privacy ----------------------------------------------------------------------------------------------------------
+PRIVACY_JOURNAL = env.text(
+    "PRIVACY_JOURNAL",
+    str(BASE_DIR / "var" / "privacy-journal"),
+    "A folder outside the database, not restored with it, that keeps erasures and withdrawals for `manage.py "
+    "after_restore`; `off` keeps none.",
+    shown="var/privacy-journal",
+)
+
 # --- Browsers ---------------------------------------------------------------------------------------------------------
 BROWSER_API_PER_MINUTE = env.integer(
     "BROWSER_API_PER_MINUTE",

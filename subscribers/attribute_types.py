@@ -1,13 +1,18 @@
-"""The Site's typed catalogue of contact attributes: discovered on first use, and held to ever after."""
+"""The Site's typed catalogue of contact attributes: discovered on first use, and held to ever after.
+
+A locked catalogue takes no new names: a misspelt one is refused instead of becoming an attribute of its own.
+"""
 
 import math
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any, Final
 
+from pushplatform.sites.models import Site
 from subscribers.errors import Fault
-from subscribers.models import Attribute
+from subscribers.models import Attribute, AttributeLock
 
 KEY: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 MOST_KEYS: Final = 200
@@ -28,20 +33,43 @@ _WANTED: Final = {
 }
 
 
-def faults_of(values: Mapping[str, Any], known: Mapping[str, str], at: str = "/attributes") -> list[Fault]:
-    """What is wrong with attributes, given the types that are known already; null is never wrong, it clears."""
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """The Site's attributes: types by key; `locked`: no others are taken."""
+
+    types: Mapping[str, str]
+    locked: bool = False
+
+    def plus(self, new: Mapping[str, str]) -> "Catalogue":
+        return replace(self, types={**self.types, **new}) if new else self
+
+    def discovered(self, values: Mapping[str, Any]) -> dict[str, str]:
+        """The types of those attributes, all sound, that are not known yet."""
+        new = {key: guess(value) for key, value in values.items() if value is not None and key not in self.types}
+        return {key: type_ for key, type_ in new.items() if type_ is not None}
+
+
+def faults_of(values: Mapping[str, Any], known: Catalogue, at: str = "/attributes") -> list[Fault]:
+    """What is wrong with attributes; null is never wrong, it clears."""
     faults = []
     for key, value in values.items():
-        pointer = f"{at}/{key.replace('~', '~0').replace('/', '~1')}"
+        pointer = f"{at}/{key[:200].replace('~', '~0').replace('/', '~1')}"
         if not KEY.fullmatch(key):
             detail = "its name must be 1 to 64 of a-z, A-Z, 0-9 and _, and not begin with a digit"
             faults.append(Fault(pointer, "invalid_key", detail))
-        elif value is not None and (type_ := known.get(key) or guess(value)) is None:
+        elif value is None:
+            continue
+        elif key not in known.types and known.locked:
+            detail = (
+                f"the Site has no attribute {key} and its catalogue is locked; add it in the admin or mend its name"
+            )
+            faults.append(Fault(pointer, "unknown_attribute", detail))
+        elif (type_ := known.types.get(key) or guess(value)) is None:
             faults.append(Fault(pointer, "invalid_type", f"must be {', '.join(_WANTED.values())}"))
-        elif value is not None and not fits(value, str(type_)):
-            known_as = f"the attribute {key} is known as {Type(type_).label.lower()}: it" if key in known else "it"
-            faults.append(Fault(pointer, "invalid_type", f"{known_as} must be {_WANTED[Type(type_)]}"))
-    if len(known.keys() | values.keys()) > MOST_KEYS:
+        elif not fits(value, str(type_)):
+            as_what = f"the attribute {key} is known as {Type(type_).label.lower()}: it" if key in known.types else "it"
+            faults.append(Fault(pointer, "invalid_type", f"{as_what} must be {_WANTED[Type(type_)]}"))
+    if len(known.types.keys() | values.keys()) > MOST_KEYS:
         detail = f"a Site has at most {MOST_KEYS} attributes; use fewer different names"
         faults.append(Fault(at, "too_many_attributes", detail))
     return faults
@@ -74,20 +102,17 @@ def fits(value: Any, type_: str) -> bool:
     return _is_text(value)
 
 
-def discover(site_id: int, values: Mapping[str, Any], known: Mapping[str, str]) -> dict[str, str]:
-    """Adds the attributes that are new to the catalogue; returns the types of all, as others may have been faster."""
-    new = {key: guess(value) for key, value in values.items() if value is not None and key not in known}
-    if not new:
-        return dict(known)
+def discover(site: Site, new: Mapping[str, str]) -> Catalogue:
+    """Adds attributes with their types to the catalogue; returns it as it is then: others may have been faster."""
     Attribute.objects.bulk_create(
-        [Attribute(site_id=site_id, key=key, type=type_) for key, type_ in sorted(new.items())], ignore_conflicts=True
+        [Attribute(site=site, key=key, type=type_) for key, type_ in sorted(new.items())], ignore_conflicts=True
     )
-    return catalogue(site_id)
+    return catalogue_of(site)
 
 
-def catalogue(site_id: int) -> dict[str, str]:
-    """The Site's attributes: types by key."""
-    return dict(Attribute.objects.filter(site_id=site_id).values_list("key", "type"))
+def catalogue_of(site: Site) -> Catalogue:
+    types = dict(Attribute.objects.filter(site=site).values_list("key", "type"))
+    return Catalogue(types, AttributeLock.objects.filter(site=site).exists())
 
 
 def _is_text(value: Any) -> bool:

@@ -1,19 +1,16 @@
-"""The people a CRM knows."""
+"""The people a CRM knows: the rules of what they are, and who does not come back unasked."""
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable
 from functools import cache
 from typing import Any, Final
 from zoneinfo import available_timezones
 
-from django.db import transaction
-
 from pushplatform.sites import public_ids
 from pushplatform.sites.models import Site
-from subscribers import attribute_types
-from subscribers.errors import Conflict, Fault, Invalid
-from subscribers.models import Contact, ErasedContact
+from subscribers.errors import Conflict, Fault, Invalid, NotFound
+from subscribers.models import Contact, ErasedContact, MergedContact
 
 LONGEST_ID: Final = 255
 MOST_TAGS: Final = 100
@@ -21,53 +18,56 @@ LONGEST_TAG: Final = 64
 LANGUAGE: Final = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,4}")
 
 
-def upsert(
-    site: Site,
-    external_id: str,
-    *,
-    attributes: Mapping[str, Any] | None = None,
-    tags: Iterable[str] | None = None,
-    language: str | None = None,
-    time_zone: str | None = None,
-    owner: str | None = None,
-    merge: bool = False,
-    recreate: bool = False,
-) -> Contact:
-    """Makes or changes the contact with this CRM id; what is None stays as it is.
-
-    `attributes` replace the old ones, with `merge` they are merged into them; one that is null is taken away.
-    `recreate`: bring back a person who was erased. Raises Invalid, and Conflict `contact_erased`.
-    """
-    faults = external_id_faults(external_id)
-    known = attribute_types.catalogue(site.id) if attributes else {}
-    faults += attribute_types.faults_of(attributes or {}, known)
-    values = _values(tags, language, time_zone, owner, faults)
-    if faults:
-        raise Invalid(faults)
-    with transaction.atomic():
-        if attributes:
-            known = attribute_types.discover(site.id, attributes, known)
-            if faults := attribute_types.faults_of(attributes, known):
-                raise Invalid(faults)
-        contact = Contact.objects.select_for_update(no_key=True).filter(site=site, external_id=external_id).first()
-        contact = contact or _made(site, external_id, recreate=recreate)
-        if attributes is not None:
-            old = contact.attributes if merge else {}
-            contact.attributes = {key: value for key, value in {**old, **attributes}.items() if value is not None}
-        for name, value in values.items():
-            setattr(contact, name, value)
-        contact.save()
-    return contact
+class Erased(Conflict):
+    def __init__(self) -> None:
+        super().__init__("contact_erased", "This person was erased and does not come back unasked.")
 
 
 def known_or_new(site: Site, external_id: str) -> Contact:
-    """The contact with this CRM id, made when nobody has heard of it; raises Invalid and Conflict `contact_erased`."""
+    """The contact with this CRM id, made when nobody has heard of it.
+
+    Raises Invalid, and Conflict: contact_erased, contact_merged.
+    """
     contact = Contact.objects.filter(site=site, external_id=external_id).first()
     if contact is None:
         if faults := external_id_faults(external_id):
             raise Invalid(faults)
-        contact = _made(site, external_id)
+        Contact.objects.bulk_create([Contact(site=site, external_id=external_id)], ignore_conflicts=True)
+        if refused := gone(site, [external_id]):  # after the insert: it waits for an erasure or a merge under way
+            Contact.objects.filter(site=site, external_id=external_id).delete()
+            raise refused[external_id]
+        contact = Contact.objects.get(site=site, external_id=external_id)
     return contact
+
+
+def find(site: Site, external_id: str) -> Contact:
+    """The contact with this CRM id; raises NotFound, and Conflict contact_merged that names who the person is now."""
+    contact = Contact.objects.filter(site=site, external_id=external_id).first()
+    if contact is not None:
+        return contact
+    refused = gone(site, [external_id]).get(external_id)
+    raise refused if refused is not None and refused.code == "contact_merged" else NotFound
+
+
+def gone(site: Site, external_ids: Collection[str]) -> dict[str, Conflict]:
+    """Those of the CRM ids that were erased or merged into another, with what is said of them."""
+    marks = {erasure_mark(site.id, one): one for one in external_ids}
+    erased = ErasedContact.objects.filter(site=site, external_id_hmac__in=list(marks))
+    refused: dict[str, Conflict] = {
+        marks[bytes(mark)]: Erased() for mark in erased.values_list("external_id_hmac", flat=True)
+    }
+    merged = MergedContact.objects.filter(site=site, external_id__in=list(external_ids))
+    for external_id, into in merged.values_list("external_id", "into__external_id"):
+        refused[external_id] = Merged(into)
+    return refused
+
+
+class Merged(Conflict):
+    """The person is known by the CRM id `into` now."""
+
+    def __init__(self, into: str):
+        super().__init__("contact_merged", f"This contact was merged into {into!r}.")
+        self.into = into
 
 
 def external_id_faults(external_id: Any, at: str = "/external_id") -> list[Fault]:
@@ -101,46 +101,26 @@ def tags_faults(tags: Iterable[Any], at: str = "/tags") -> list[Fault]:
     return [Fault(f"{at}/{number}", "invalid_tag", detail) for number, tag in enumerate(tags) if not _is_tag(tag)]
 
 
+def language_faults(language: str) -> list[Fault]:
+    """What is wrong with a language; an empty text is none."""
+    if language and (len(language) > 35 or not LANGUAGE.fullmatch(language)):
+        return [Fault("/language", "invalid_language", "must be a language tag such as en or pt-BR")]
+    return []
+
+
+def time_zone_faults(time_zone: str) -> list[Fault]:
+    """What is wrong with a time zone; an empty text is none."""
+    if time_zone and not is_time_zone(time_zone):
+        return [Fault("/time_zone", "unknown_time_zone", "must be a time zone such as Europe/Warsaw")]
+    return []
+
+
 def _is_tag(tag: Any) -> bool:
     return (
         isinstance(tag, str)
         and 0 < len(tag) <= LONGEST_TAG
         and not any(unicodedata.category(character) in ("Cc", "Cs") for character in tag)
     )
-
-
-def _values(
-    tags: Iterable[str] | None, language: str | None, time_zone: str | None, owner: str | None, faults: list[Fault]
-) -> dict[str, Any]:
-    """The plain members that are given; what is wrong with them is added to `faults`."""
-    values: dict[str, Any] = {}
-    if tags is not None:
-        tags = list(tags)
-        faults += (wrong := tags_faults(tags))
-        values["tags"] = [] if wrong else sorted(set(tags))
-    if language is not None:
-        if language and (len(language) > 35 or not LANGUAGE.fullmatch(language)):
-            faults.append(Fault("/language", "invalid_language", "must be a language tag such as en or pt-BR"))
-        values["language"] = language
-    if time_zone is not None:
-        if time_zone and not is_time_zone(time_zone):
-            faults.append(Fault("/time_zone", "unknown_time_zone", "must be a time zone such as Europe/Warsaw"))
-        values["time_zone"] = time_zone
-    if owner is not None:
-        if owner:
-            faults += external_id_faults(owner, "/owner")
-        values["owner"] = owner
-    return values
-
-
-def _made(site: Site, external_id: str, *, recreate: bool = False) -> Contact:
-    erased = ErasedContact.objects.filter(site=site, external_id_hmac=erasure_mark(site.id, external_id))
-    if recreate:
-        erased.delete()
-    elif erased.exists():
-        raise Conflict("contact_erased", "This person was erased and does not come back unasked.")
-    Contact.objects.bulk_create([Contact(site=site, external_id=external_id)], ignore_conflicts=True)
-    return Contact.objects.get(site=site, external_id=external_id)
 
 
 @cache

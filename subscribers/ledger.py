@@ -10,7 +10,7 @@ from typing import Any
 
 from django.db import connection, transaction
 
-from subscribers import links
+from subscribers import journal, links
 from subscribers.allowance import rework
 from subscribers.lines import write
 from subscribers.models import Decision, Purpose, Scope, Wording
@@ -37,9 +37,10 @@ class Decided:
     channel: str = "web_push"
 
 
-def record(decided: Sequence[Decided], now: datetime) -> list[int]:
+def record(decided: Sequence[Decided], now: datetime, *, journaled: bool = True) -> list[int]:
     """Appends the decisions in this order, cuts links that lost their yes and sets the bits; returns the lines' ids.
 
+    Withdrawals go into the privacy journal too, unless the caller writes there what they are a part of.
     Raises ValueError for a grant without a wording, and for a purpose or a wording that is not the Site's.
     """
     if not decided:
@@ -49,6 +50,8 @@ def record(decided: Sequence[Decided], now: datetime) -> list[int]:
         contacts = [one.subject_id for one in decided if one.scope == Scope.CONTACT]
         devices = links.lock(contacts, [one.subject_id for one in decided if one.scope == Scope.DEVICE])
         ids = write(*_source(decided, now))
+        if journaled and (withdrawn := [one for one in decided if one.decision == Decision.WITHDRAWN]):
+            journal.write(journal.withdrawals(withdrawn, now))
         if any(bits[one.purpose_id] == Purpose.PERSONAL_DATA for one in decided):
             links.cut_without_yes(devices, now)
         rework(devices)

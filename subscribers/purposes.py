@@ -123,7 +123,7 @@ def shown(site: Site, languages: Sequence[str]) -> list[Shown]:
     if site.measurement == Site.Measurement.EVERYONE:
         purposes = purposes.exclude(bit=Purpose.MEASUREMENT)
     texts: dict[int, list[Wording]] = {}
-    for wording in Wording.objects.filter(purpose__in=purposes).order_by("-version", "id"):
+    for wording in Wording.objects.filter(purpose__in=purposes, from_crm=False).order_by("-version", "id"):
         known = texts.setdefault(wording.purpose_id, [])
         if not known or known[0].version == wording.version:
             known.append(wording)

@@ -9,7 +9,7 @@ from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from pushplatform.sites.admin.fields import LinesField
 from pushplatform.sites.models import Site
-from subscribers import contacts
+from subscribers import upserting
 from subscribers.errors import Conflict, Invalid
 from subscribers.models import Contact
 
@@ -72,7 +72,7 @@ class ContactForm(forms.Form):
         external_id = self.contact.external_id if self.contact else given["external_id"]
         values = {name: given[name] for name in ("attributes", "tags", "owner", "language", "time_zone")}
         try:
-            return contacts.upsert(self.site, external_id, **values)
+            return upserting.upsert(self.site, external_id, **values)
         except Invalid as refused:
             for fault in refused.errors:
                 name = fault.pointer.strip("/").split("/")[0]

@@ -21,7 +21,7 @@ from pushplatform.demo.foundation import Foundation
 from pushplatform.demo.people import Browser, Person, people
 from pushplatform.sites import public_ids
 from pushplatform.sites.models import Site
-from subscribers import contacts
+from subscribers import upserting
 from subscribers.models import Purpose, Segment
 
 Say = Callable[[str], None]
@@ -54,7 +54,7 @@ def seed(foundation: Foundation, places: Places, say: Say) -> None:
     if not site.contacts.exists():
         say(f"contacts: {len(everybody)}")
         for person in everybody:
-            contacts.upsert(
+            upserting.upsert(
                 site,
                 person.external_id,
                 attributes=person.attributes,

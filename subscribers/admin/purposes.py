@@ -162,7 +162,7 @@ def _by_version(purpose: Purpose) -> list[dict[str, Any]]:
 
 
 def _newest_texts(purpose: Purpose) -> dict[str, str]:
-    versions = _by_version(purpose)
+    versions = [one for one in _by_version(purpose) if not one["texts"][0].from_crm]
     return {one.language: one.text for one in versions[0]["texts"]} if versions else {}
 
 

@@ -1,4 +1,4 @@
-from subscribers.models.behaviour import Attribute, Behaviour
+from subscribers.models.behaviour import Attribute, AttributeLock, Behaviour
 from subscribers.models.consent import (
     ConsentEvidence,
     ConsentRecord,
@@ -8,12 +8,14 @@ from subscribers.models.consent import (
     Scope,
     Wording,
 )
-from subscribers.models.contact import Contact, ContactList, ContactListMember, ErasedContact
+from subscribers.models.contact import Contact, ContactList, ContactListMember, ErasedContact, MergedContact
 from subscribers.models.device import Device, DeviceStats, Subscription
+from subscribers.models.journal import JournalLine
 from subscribers.models.segment import Segment
 
 __all__ = [
     "Attribute",
+    "AttributeLock",
     "Behaviour",
     "ConsentEvidence",
     "ConsentRecord",
@@ -25,6 +27,8 @@ __all__ = [
     "Device",
     "DeviceStats",
     "ErasedContact",
+    "JournalLine",
+    "MergedContact",
     "Purpose",
     "Scope",
     "Segment",

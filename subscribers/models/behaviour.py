@@ -15,6 +15,12 @@ class Behaviour(models.Model):
 
     class Meta:
         db_table = "behaviour"
+        indexes = [
+            models.Index(fields=["site_id", "key"], name="behaviour_key"),  # POST /events: once for each id
+            # Read by erasure and export.
+            models.Index(fields=["contact_id"], condition=models.Q(contact_id__isnull=False), name="behaviour_contact"),
+            models.Index(fields=["device_id"], condition=models.Q(device_id__isnull=False), name="behaviour_device"),
+        ]
 
     def __str__(self) -> str:
         return self.name
@@ -34,7 +40,7 @@ class Attribute(models.Model):
     key = models.CharField(max_length=64)
     type = models.CharField(max_length=8, choices=Type)
     title = models.CharField(max_length=100, blank=True)
-    locked = models.BooleanField(default=False)
+    locked = models.BooleanField(default=False, help_text="Its type stays what it is.")
     filterable = models.BooleanField(default=False)
 
     class Meta:
@@ -43,3 +49,16 @@ class Attribute(models.Model):
 
     def __str__(self) -> str:
         return self.title or self.key
+
+
+class AttributeLock(models.Model):
+    """While it stands, the Site's catalogue takes no new attributes."""
+
+    site = models.OneToOneField("sites.Site", models.CASCADE, primary_key=True, related_name="attribute_lock")
+    locked_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        db_table = "attribute_lock"
+
+    def __str__(self) -> str:
+        return f"Locked {self.locked_at}"

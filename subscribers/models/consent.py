@@ -53,6 +53,9 @@ class Wording(models.Model):
     language = models.CharField(max_length=35)
     text = models.TextField()
     ends_older = models.BooleanField(default=False, help_text="Ends the yeses given to older versions.")
+    from_crm = models.BooleanField(
+        default=False, db_default=False, help_text="Recorded with a CRM's consent; browsers are never asked with it."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

@@ -45,6 +45,23 @@ class ErasedContact(models.Model):
         return f"Erased {self.at}"
 
 
+class MergedContact(models.Model):
+    """A CRM id whose contact was merged into another: what was sent and decided under it is that person's."""
+
+    site = models.ForeignKey("sites.Site", models.CASCADE)
+    external_id = models.CharField(max_length=255, db_collation="C")
+    merged_id = models.BigIntegerField(help_text="The id that the contact had; lines of the ledger keep it.")
+    into = models.ForeignKey(Contact, models.CASCADE, related_name="merged")
+    at = models.DateTimeField()
+
+    class Meta:
+        db_table = "merged_contact"
+        constraints = [models.UniqueConstraint(fields=["site", "external_id"], name="merged_contact_once")]
+
+    def __str__(self) -> str:
+        return f"Merged {self.at}"
+
+
 class ContactList(models.Model):
     """An uploaded list of CRM ids."""
 

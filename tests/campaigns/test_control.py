@@ -12,8 +12,8 @@ from campaigns.models import Batch, Campaign, Message, Retry
 from campaigns.recording import Entry, record
 from campaigns.worker_process import make_transport
 from pushplatform.webpush.outcome import Outcome
-from subscribers.contacts import upsert
 from subscribers.models import Attribute
+from subscribers.upserting import upsert
 from tests.campaigns.world import assert_sums_agree, batch_ids, facts, retries, send, totals
 
 

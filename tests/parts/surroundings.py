@@ -15,6 +15,7 @@ SETTINGS = {
     # A poke from the test process itself goes nowhere; a Stack has a real broker.
     "CELERY_BROKER_URL": "memory://",
     "PUSH_ALLOW_LOOPBACK": "true",
+    "PRIVACY_JOURNAL": "off",
     "PUSH_LEASE_SECONDS": "2",
     "PUSH_SWEEP_SECONDS": "1",
     "LOG_LEVEL": "INFO",

@@ -3,21 +3,21 @@
 import pytest
 from django.utils import timezone
 
-from subscribers import contacts
+from subscribers import contacts, upserting
 from subscribers.errors import Conflict, Invalid
 from subscribers.models import Attribute, Contact, ErasedContact
 
 
 def errors_of(site, external_id="CRM-1", **values):
     with pytest.raises(Invalid) as refused:
-        contacts.upsert(site, external_id, **values)
+        upserting.upsert(site, external_id, **values)
     assert not Contact.objects.filter(site=site).exists()
     return [(fault.pointer, fault.code) for fault in refused.value.errors]
 
 
 def test_the_first_value_of_an_attribute_decides_its_type(site):
     values = {"name": "Anna", "since": "2026-01-31", "ltv": 12.5, "vip": True, "likes": ["tea"], "none": None}
-    contact = contacts.upsert(site, "CRM-1", attributes=values)
+    contact = upserting.upsert(site, "CRM-1", attributes=values)
     assert contact.attributes == {key: value for key, value in values.items() if value is not None}
     assert dict(Attribute.objects.filter(site=site).values_list("key", "type")) == {
         "name": "string",
@@ -67,16 +67,16 @@ def test_a_crm_id_that_cannot_be_kept_is_refused(site, external_id):
 
 
 def test_case_counts_in_crm_ids_and_sites_do_not_share_people(site, other_site):
-    made = [contacts.upsert(*who) for who in ((site, "crm"), (site, "CRM"), (other_site, "crm"))]
+    made = [upserting.upsert(*who) for who in ((site, "crm"), (site, "CRM"), (other_site, "crm"))]
     assert len({contact.id for contact in made}) == 3
 
 
 def test_what_is_not_given_stays_and_merging_keeps_other_attributes(site):
-    contacts.upsert(site, "CRM-1", attributes={"a": 1, "b": 2}, tags=["y", "x", "x"], language="pl", owner="kate")
-    contact = contacts.upsert(site, "CRM-1", attributes={"b": None, "c": 3}, time_zone="Europe/Warsaw", merge=True)
+    upserting.upsert(site, "CRM-1", attributes={"a": 1, "b": 2}, tags=["y", "x", "x"], language="pl", owner="kate")
+    contact = upserting.upsert(site, "CRM-1", attributes={"b": None, "c": 3}, time_zone="Europe/Warsaw", merge=True)
     assert contact.attributes == {"a": 1, "c": 3}
     assert (contact.tags, contact.language, contact.owner) == (["x", "y"], "pl", "kate")
-    assert contacts.upsert(site, "CRM-1", attributes={"d": 4}).attributes == {"d": 4}
+    assert upserting.upsert(site, "CRM-1", attributes={"d": 4}).attributes == {"d": 4}
 
 
 def test_every_wrong_member_is_named(site):
@@ -93,9 +93,9 @@ def test_every_wrong_member_is_named(site):
 def test_an_erased_person_does_not_come_back_unasked(site):
     mark = contacts.erasure_mark(site.id, "CRM-1")
     ErasedContact.objects.create(site=site, external_id_hmac=mark, at=timezone.now())
-    for come_back in (contacts.upsert, contacts.known_or_new):
+    for come_back in (upserting.upsert, contacts.known_or_new):
         with pytest.raises(Conflict) as refused:
             come_back(site, "CRM-1")
         assert refused.value.code == "contact_erased"
-    assert contacts.upsert(site, "CRM-1", recreate=True).external_id == "CRM-1"
+    assert upserting.upsert(site, "CRM-1", recreate=True).external_id == "CRM-1"
     assert contacts.known_or_new(site, "CRM-1")
