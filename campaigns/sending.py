@@ -16,6 +16,7 @@ from campaigns.answer_samples import Samples
 from campaigns.answer_tally import Tally
 from campaigns.leases import Lease
 from campaigns.loading import Job, Target, load_job, load_targets
+from campaigns.patience import until_written
 from campaigns.preparing import Preparer
 from campaigns.recording import Entry, record, settle
 from pushplatform.webpush.outcome import Answer, Outcome, Verdict, classify
@@ -27,7 +28,7 @@ FLUSH_SECONDS: Final = 0.25
 """Outcomes are recorded, the lease renewed and pause or cancel seen after so many answers or so long."""
 
 LAST_ANSWERS_SECONDS: Final = 5.0
-"""How long a process that is asked to end waits for what is under way."""
+"""How long a process that is asked to end waits for what is under way, and then for a database that is away."""
 
 Clock = Callable[[], datetime]
 
@@ -143,7 +144,10 @@ class _Flight:
         self._under_way.clear()
 
     def _flush(self) -> None:
-        status = record(self._job, self._unrecorded, self._clock(), self._samples.take(), self._tally)
+        now, samples = self._clock(), self._samples.take()
+        status = until_written(
+            lambda: record(self._job, self._unrecorded, now, samples, self._tally), self._stopping, LAST_ANSWERS_SECONDS
+        )
         self._unrecorded, self._tally = [], Tally()
         self._next_flush = monotonic() + FLUSH_SECONDS
         self.lease_lost = self.lease_lost or status is None

@@ -11,7 +11,7 @@ from django.utils import timezone
 from campaigns import freezing, reconciling, rolling_up, sending, statistics
 from campaigns import sweep as sweeping
 from campaigns.models import Batch, Lane
-from campaigns.worker_process import close_transport, open_transport, until_asked_to_end
+from campaigns.worker_process import close_transport, is_ending, open_transport, until_asked_to_end
 from pushplatform import partitions
 from pushplatform.api import idempotency
 from pushplatform.poke import Poke
@@ -84,7 +84,7 @@ def poke_due(due: sweeping.Due) -> None:
 @shared_task(base=Poke)
 def roll_up() -> None:
     """Brings finished Batches into the devices' statistics."""
-    while rolling_up.roll_up():
+    while not is_ending() and rolling_up.roll_up():
         pass
 
 

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from django.urls import reverse_lazy
 
-from pushplatform.broker import pgmq_options
+from pushplatform.broker import transport_options
 from pushplatform.environment import Environment, WrongSetting
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -57,16 +57,20 @@ CELERY_BROKER_URL = env.url(
     "Carries pokes, nothing of value. Redis 7, RabbitMQ 3.10 or newer, or `pgmq://`: the same database, after "
     "`manage.py install_pgmq`.",
 )
+CELERY_BROKER_TRANSPORT_OPTIONS = transport_options(CELERY_BROKER_URL, DATABASES["default"])
 if CELERY_BROKER_URL.startswith("pgmq"):
-    CELERY_BROKER_TRANSPORT_OPTIONS = pgmq_options(DATABASES["default"])
     CELERY_WORKER_ENABLE_REMOTE_CONTROL = False  # would make tables for each worker that ever ran
 CELERY_BROKER_CONNECTION_TIMEOUT = 3
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # a worker waits for its broker however long it is away …
+CELERY_BROKER_CHANNEL_ERROR_RETRY = True  # … or full: Redis out of memory is no reason to end
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_DEFAULT_QUEUE = "chores"
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
-# A poke that cannot be delivered is dropped at once: the sweep finds what is due, and no caller waits for a broker.
-CELERY_TASK_PUBLISH_RETRY = False
+CELERY_WORKER_MAX_MEMORY_PER_CHILD = 500_000  # KiB; a pool process that grew beyond it is replaced between two tasks
+# A poke is tried once more at once, since the broker may have been restarted; then it is dropped: the sweep finds what
+# is due, and no caller waits for a broker.
+CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 1, "interval_start": 0, "interval_step": 0, "interval_max": 0}
 
 # --- Sending ----------------------------------------------------------------------------------------------------------
 PUSH_ALLOWED_HOSTS = frozenset(
