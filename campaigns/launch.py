@@ -174,7 +174,7 @@ def _make_message(campaign: Campaign, plan: _Plan, user_id: int | None, now: dat
         campaign=campaign,
         purpose=campaign.purpose,
         content=campaign.content,
-        options=frozen | _spread(campaign.site_id),
+        options=frozen | spread(campaign.site_id),
         topic=topic(campaign.site_id, collapse_key) if collapse_key else None,
         status=Message.Status.FREEZING,
         audience=plan.audience.as_json() | {"launched_by": user_id},
@@ -188,7 +188,7 @@ def _make_message(campaign: Campaign, plan: _Plan, user_id: int | None, now: dat
     return message
 
 
-def _spread(site_id: int) -> dict[str, int]:
+def spread(site_id: int) -> dict[str, int]:
     """The span of the browsers' reports, by how many devices there are at most."""
     devices = Device.objects.filter(site_id=site_id)[: LONGEST_SPREAD * SPREAD_PER_SECOND].count()
     return {"spread": min(LONGEST_SPREAD, devices // SPREAD_PER_SECOND)} if devices >= SPREAD_FROM else {}

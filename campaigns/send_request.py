@@ -11,6 +11,7 @@ from campaigns.content import Content, ContentError, parse_content
 from campaigns.device_rule import ALL, DeviceRule, read_rule
 from pushplatform.api.fields import Fields, refuse
 from pushplatform.api.problems import FieldError, invalid
+from pushplatform.sites import public_ids
 from pushplatform.webpush.request import MAX_TTL, URGENCIES
 
 MAX_RECIPIENTS: Final = 1_000
@@ -20,11 +21,9 @@ MAX_PARAMS: Final = 8_192
 """Characters of one recipient's params as JSON; a push carries less than 4,000 octets."""
 DEFAULT_TTL: Final = 86_400
 """Seconds."""
+MAX_SEGMENTS: Final = 20
+"""In each of the two lists of an audience."""
 
-_LATER: Final = {
-    "audience": "Name the recipients one by one in recipients; an audience of segments is sent as a campaign.",
-    "campaign": "Send the texts in content.",
-}
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 
 
@@ -48,13 +47,28 @@ class RecipientRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class AudienceRequest:
+    """Numbers of segments, in the order asked."""
+
+    segments: tuple[int, ...]
+    exclude: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class SendRequest:
-    """`ttl` and `expires_at`: at most one is given; `send_at` None is now."""
+    """Of `recipients` (empty) and `audience` (None) one is given, of `content` and `campaign` too.
+
+    `purpose`: None only with a campaign, which has its own; `ttl` and `expires_at`: at most one is given; `send_at`
+    None is now.
+    """
 
     recipients: tuple[RecipientRequest, ...]
-    purpose: str
-    content: Content
+    audience: AudienceRequest | None
+    purpose: str | None
+    content: Content | None
     content_json: dict[str, Any]
+    campaign: str | None
+    rule: DeviceRule
     devices: Any
     ttl: int | None
     expires_at: datetime | None
@@ -69,21 +83,23 @@ def parse_send_request(body: Any) -> SendRequest:
     errors: list[FieldError] = []
     fields = Fields(body, errors)
     refuse(errors)
-    for name, instead in _LATER.items():
-        if fields.any(name) is not None:
-            fields.wrong(name, "not_supported", f"{name} is not offered here yet. {instead}")
     rule = read_rule(fields) or ALL
-    recipients = _recipients(fields, rule)
-    purpose = fields.text("purpose", required=True, most=64) or ""
-    content = _content(fields)
+    audience = _audience(fields)
+    recipients = () if audience else _recipients(fields, rule)
+    campaign = fields.text("campaign", most=64)
+    purpose = fields.text("purpose", required=campaign is None, most=64)
+    content = _content(fields, needed=campaign is None)
     ttl, expires_at = fields.integer("ttl", 0, MAX_TTL), fields.time("expires_at")
     if ttl is not None and expires_at is not None:
         fields.wrong("expires_at", "invalid_value", "Give ttl or expires_at, not both.")
     request = SendRequest(
         recipients=recipients,
+        audience=audience,
         purpose=purpose,
-        content=content,  # type: ignore[arg-type]  # None only with an error, and then refused below
-        content_json=fields.any("content"),
+        content=content,
+        content_json=fields.any("content") or {},
+        campaign=campaign,
+        rule=rule,
         devices=fields.any("devices") or "all",
         ttl=ttl,
         expires_at=expires_at,
@@ -97,15 +113,49 @@ def parse_send_request(body: Any) -> SendRequest:
     return request
 
 
-def _content(fields: Fields) -> Content | None:
-    raw = fields.any("content", required=True)
+def _content(fields: Fields, *, needed: bool) -> Content | None:
+    raw = fields.any("content", required=needed)
     if raw is None:
+        return None
+    if not needed:
+        fields.wrong("campaign", "invalid_value", "Give content or campaign, not both: a campaign has its own texts.")
         return None
     try:
         return parse_content(raw)
     except ContentError as error:
         fields.errors.extend(FieldError(f"/content{at}", code, detail) for at, code, detail in error.errors)
         return None
+
+
+def _audience(fields: Fields) -> AudienceRequest | None:
+    raw = fields.any("audience")
+    if raw is None:
+        return None
+    if fields.any("recipients") is not None:
+        fields.wrong("audience", "invalid_value", "Give recipients or audience, not both.")
+    inner = Fields(raw, fields.errors, "audience")
+    asked = AudienceRequest(_segments(inner, "segments", required=True), _segments(inner, "exclude"))
+    if isinstance(raw, dict):
+        inner.refuse_unknown()
+    return asked
+
+
+def _segments(fields: Fields, name: str, *, required: bool = False) -> tuple[int, ...]:
+    raw = fields.any(name, required=required)
+    if raw is None:
+        return ()
+    if not isinstance(raw, list) or (required and not raw) or len(raw) > MAX_SEGMENTS:
+        least = 1 if required else 0
+        fields.wrong(name, "invalid_type", f"{name} must be a list of {least} to {MAX_SEGMENTS} segment ids.")
+        return ()
+    found = []
+    for number, text in enumerate(raw):
+        try:
+            found.append(public_ids.decode("seg", text if isinstance(text, str) else ""))
+        except public_ids.UnknownId:
+            where = f"/audience/{name}/{number}"
+            fields.errors.append(FieldError(where, "unknown_segment", "There is no segment with this id."))
+    return tuple(found)
 
 
 def _recipients(fields: Fields, rule: DeviceRule) -> tuple[RecipientRequest, ...]:

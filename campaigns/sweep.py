@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from django.db import connection
 
-from campaigns import control, finishing, launch, retries
+from campaigns import control, finishing, launch, retries, targeted
 from campaigns.models import Batch, Campaign, Lane, Message
 
 log = logging.getLogger(__name__)
@@ -47,9 +47,8 @@ def sweep(now: datetime) -> Due:
 def due_of_message(message_id: int) -> Due:
     """The same of one message alone."""
     message = Message.objects.get(pk=message_id)
-    lane = Lane.TARGETED if message.campaign_id is None else Lane.CAMPAIGN
     freezing = [message_id] if message.status == Message.Status.FREEZING else []
-    return Due(due_batches(lane, message_id), freezing)
+    return Due(due_batches(message.lane, message_id), freezing)
 
 
 def begin_scheduled(now: datetime) -> None:
@@ -58,9 +57,7 @@ def begin_scheduled(now: datetime) -> None:
     for campaign_id in campaigns.order_by("send_at").values_list("pk", flat=True):
         if launch.launch_when_due(campaign_id, now) is None:
             log.warning("campaign %s could not be launched at its time", campaign_id)
-    Message.objects.filter(status=Message.Status.SCHEDULED, finished_at=None, send_at__lte=now).update(
-        status=Message.Status.SENDING
-    )
+    targeted.begin_due(now)
 
 
 def due_batches(lane: Any, message_id: int | None = None) -> list[tuple[int, int]]:

@@ -8,11 +8,14 @@ from typing import Any, Final
 
 from django.db import connection
 
-from campaigns import audience, counting
-from campaigns.models import Lane, Message, Recipient
+from campaigns import audience, counting, launch, segment_audience
+from campaigns.audience import Audience
+from campaigns.content import Content, ContentError, parse_content
+from campaigns.models import Campaign, Lane, Message, Recipient
 from campaigns.recipients import Decided, decide
 from campaigns.send_request import DEFAULT_TTL, SendRequest
 from pushplatform.api.problems import invalid
+from pushplatform.sites import public_ids
 from pushplatform.sites.models import ApiClient, Site
 from pushplatform.webpush.outcome import REASONS
 from pushplatform.webpush.request import MAX_TTL, topic
@@ -29,14 +32,6 @@ _COLUMNS: Final = "message_id, no, external_id, device_id, contact_id, params, r
 
 
 @dataclass(frozen=True, slots=True)
-class Accepted:
-    message: Message
-    recipients: Sequence[Decided]
-    batch_ids: Sequence[int]
-    """To be poked after the commit; of a scheduled message none are due."""
-
-
-@dataclass(frozen=True, slots=True)
 class _Times:
     send_at: datetime
     expires_at: datetime
@@ -44,22 +39,77 @@ class _Times:
     """Seconds, from send_at."""
 
 
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A request with everything that it names looked up; nothing is written yet. Of `decided` and `audience` one says
+    who gets it."""
+
+    request: SendRequest
+    site: Site
+    purpose: Purpose
+    times: _Times
+    content: Content
+    content_json: dict[str, Any]
+    campaign: Campaign | None
+    decided: Sequence[Decided]
+    audience: Audience | None
+
+    @property
+    def recipients_queued(self) -> int:
+        return sum(1 for one in self.decided if one.devices)
+
+    @property
+    def devices_queued(self) -> int:
+        return sum(len(one.devices) for one in self.decided)
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    plan: Plan
+    message: Message
+    batch_ids: Sequence[int]
+    """To be poked after the commit; of a scheduled message none are due, of an audience none are made yet."""
+
+
 def accept(request: SendRequest, site: Site, client: ApiClient, now: datetime) -> Accepted:
     """Writes the Message, its Recipients and Batches. To be called in a transaction; raises Problem 422."""
+    return _write(plan(request, site, now), client, now)
+
+
+def plan(request: SendRequest, site: Site, now: datetime) -> Plan:
+    """What the request comes to. Raises Problem 422, naming what it asks for and the Site does not have."""
     times = _times(request, now)
-    purpose, personal_data_id = _purpose(site, request.purpose)
-    decided = decide(site.pk, purpose, personal_data_id, request.recipients)
-    message = _insert_message(request, site, client, purpose, times, decided, now)
+    campaign, content, content_json = _text(request, site)
+    purpose, personal_data_id = _purpose(request, site, campaign)
+    who = None if request.audience is None else segment_audience.read(request, request.audience, site, purpose)
+    decided = [] if who else decide(site.pk, purpose, personal_data_id, request.recipients)
+    return Plan(request, site, purpose, times, content, content_json, campaign, decided, who)
+
+
+def _write(plan_: Plan, client: ApiClient, now: datetime) -> Accepted:
+    message = _insert_message(plan_, client, now)
+    lane = Lane.TARGETED if plan_.audience is None else Lane.CAMPAIGN
     with connection.cursor() as cursor:
-        counting.make_rows(cursor, message.pk, None, Lane.TARGETED)
-    _copy_recipients(message.pk, decided)
+        counting.make_rows(cursor, message.pk, None, lane)
+    if plan_.audience is not None:
+        return Accepted(plan_, message, [])
+    _copy_recipients(message.pk, plan_.decided)
     rows = sorted(
         (device.id, device.contact_id, device.service, device.vapid_key_id, one.request.no)
-        for one in decided
+        for one in plan_.decided
         for device in one.devices
     )
     batch_ids = audience.insert_batches(message, rows, Lane.TARGETED) if rows else []
-    return Accepted(message, decided, batch_ids)
+    return Accepted(plan_, message, batch_ids)
+
+
+def begin_due(now: datetime) -> None:
+    """Begins scheduled messages whose time has come: named recipients are sent to, an audience is frozen first."""
+    due = Message.objects.filter(status=Message.Status.SCHEDULED, finished_at=None, send_at__lte=now)
+    due.filter(audience={}).update(status=Message.Status.SENDING)
+    of_segments = due.exclude(audience={})
+    if of_segments.exists():
+        of_segments.update(status=Message.Status.FREEZING, freeze_end=segment_audience.last_device_id())
 
 
 def _times(request: SendRequest, now: datetime) -> _Times:
@@ -82,51 +132,84 @@ def _times(request: SendRequest, now: datetime) -> _Times:
     return _Times(send_at, request.expires_at, ttl)
 
 
-def _purpose(site: Site, key: str) -> tuple[Purpose, int | None]:
+def _text(request: SendRequest, site: Site) -> tuple[Campaign | None, Content, dict[str, Any]]:
+    """The campaign whose texts are used, and the texts."""
+    if request.content is not None:
+        return None, request.content, request.content_json
+    try:
+        number = public_ids.decode("cmp", request.campaign or "")
+    except public_ids.UnknownId:
+        number = 0
+    campaign = Campaign.objects.select_related("purpose").filter(pk=number, site=site).first()
+    if campaign is None:
+        raise invalid([("/campaign", "unknown_campaign", "There is no campaign with this id.")])
+    if campaign.status == Campaign.Status.CANCELLED:
+        raise invalid([("/campaign", "campaign_not_ready", "The campaign was cancelled; its texts are not sent.")])
+    try:
+        return campaign, parse_content(campaign.content), campaign.content
+    except ContentError as error:
+        at, _, why = error.errors[0]
+        detail = f"The campaign's content cannot be sent yet, {at or 'as a whole'}: {why}"
+        raise invalid([("/campaign", "campaign_not_ready", detail)]) from None
+
+
+def _purpose(request: SendRequest, site: Site, campaign: Campaign | None) -> tuple[Purpose, int | None]:
     """The Site's purpose to send for, and the id of its `personal_data`."""
+    key = request.purpose or ""
+    if campaign is not None:
+        if request.purpose not in (None, campaign.purpose.key):
+            detail = f"The campaign is sent for {campaign.purpose.key}; leave purpose out, or give that."
+            raise invalid([("/purpose", "other_purpose", detail)])
+        key = campaign.purpose.key
     purposes = list(Purpose.objects.filter(site=site).order_by("bit"))
     kept_apart = (Purpose.PERSONAL_DATA, Purpose.MEASUREMENT)
     sendable = {one.key: one for one in purposes if one.bit not in kept_apart and not one.archived}
     if key not in sendable:
         known = ", ".join(sendable) or "none yet"
         detail = f"The Site has no purpose {key!r} to send for; it has: {known}."
-        raise invalid([("/purpose", "unknown_purpose", detail)])
+        raise invalid([("/purpose" if request.purpose else "/campaign", "unknown_purpose", detail)])
     personal_data = next((purpose.pk for purpose in purposes if purpose.bit == Purpose.PERSONAL_DATA), None)
     return sendable[key], personal_data
 
 
-def _insert_message(
-    request: SendRequest,
-    site: Site,
-    client: ApiClient,
-    purpose: Purpose,
-    times: _Times,
-    decided: Sequence[Decided],
-    now: datetime,
-) -> Message:
-    queued = sum(1 for one in decided if one.devices)
-    later = times.send_at > now
-    status = Message.Status.SCHEDULED if later else Message.Status.SENDING
+def _insert_message(plan_: Plan, client: ApiClient, now: datetime) -> Message:
+    request, times = plan_.request, plan_.times
     options: dict[str, Any] = {"urgency": request.urgency, "devices": request.devices, "ttl": times.ttl}
     if request.collapse_key:
         options["collapse_key"] = request.collapse_key
+    status, audience_members = _start(plan_, options, now)
+    ended = status == Message.Status.FINISHED
     return Message.objects.create(
-        site=site,
+        site=plan_.site,
         client=client,
+        content_from=plan_.campaign,
         correlation_id=request.correlation_id or "",
-        purpose=purpose,
-        content=request.content_json,
+        purpose=plan_.purpose,
+        content=plan_.content_json,
         options=options,
-        topic=topic(site.pk, request.collapse_key) if request.collapse_key else None,
-        status=status if queued else Message.Status.FINISHED,
-        targeted=sum(len(one.devices) for one in decided),
-        recipients_queued=queued,
-        recipients_skipped=len(decided) - queued,
+        topic=topic(plan_.site.pk, request.collapse_key) if request.collapse_key else None,
+        status=status,
+        targeted=plan_.devices_queued,
+        recipients_queued=plan_.recipients_queued,
+        recipients_skipped=len(plan_.decided) - plan_.recipients_queued,
         send_at=times.send_at,
         expires_at=times.expires_at,
         ref_secret=secrets.token_bytes(32),
-        finished_at=None if queued else now,
+        finished_at=now if ended else None,
+        **audience_members,
     )
+
+
+def _start(plan_: Plan, options: dict[str, Any], now: datetime) -> tuple[Message.Status, dict[str, Any]]:
+    """The first status, and what an audience to be frozen needs; adds to `options` what only that has."""
+    later = plan_.times.send_at > now
+    if plan_.audience is None:
+        if not plan_.recipients_queued:
+            return Message.Status.FINISHED, {}
+        return Message.Status.SCHEDULED if later else Message.Status.SENDING, {}
+    options.update(launch.spread(plan_.site.pk))
+    who = {"audience": plan_.audience.as_json(), "freeze_end": 0 if later else segment_audience.last_device_id()}
+    return Message.Status.SCHEDULED if later else Message.Status.FREEZING, who
 
 
 def _copy_recipients(message_id: int, decided: Sequence[Decided]) -> None:

@@ -7,6 +7,7 @@ from campaigns.views import clicks, deliveries, messages, root
 api = [
     path("", root.Root.as_view()),
     path("messages", messages.Messages.as_view()),
+    path("messages/validate", messages.ValidateMessage.as_view()),
     path("messages/<str:id>", messages.OneMessage.as_view()),
     path("messages/<str:id>/deliveries", deliveries.Deliveries.as_view()),
     path("messages/<str:id>/cancel", messages.CancelMessage.as_view()),

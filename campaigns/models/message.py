@@ -2,6 +2,8 @@ from django.db import models
 from django.db.models import Func
 from django.db.models.functions import Now
 
+from campaigns.models.batch import Lane
+
 
 class Message(models.Model):
     """One act of sending with frozen content, options and audience. Both entrances make one.
@@ -57,6 +59,11 @@ class Message(models.Model):
 
     def __str__(self) -> str:
         return f"Message of {self.created_at:%Y-%m-%d %H:%M}"
+
+    @property
+    def lane(self) -> Lane:
+        """An audience of segments goes with the campaigns, whoever asked for it."""
+        return Lane.CAMPAIGN if self.campaign_id is not None or self.audience else Lane.TARGETED
 
 
 class Recipient(models.Model):

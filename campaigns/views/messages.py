@@ -9,9 +9,10 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from campaigns import control, targeted, tasks
+from campaigns.first_payload import first_payload
 from campaigns.models import Lane, Message
 from campaigns.recipients import Decided
-from campaigns.send_request import SendRequest, parse_send_request
+from campaigns.send_request import parse_send_request
 from campaigns.statistics import figures_of, message_statistics, statistics_of, status_word
 from pushplatform.api.authentication import Caller
 from pushplatform.api.idempotency import Answer, once, read_key
@@ -42,31 +43,52 @@ class Messages(APIView):
         key, now = read_key(request), timezone.now()
 
         def accept() -> Answer:
-            asked = parse_send_request(request.data)
-            accepted = targeted.accept(asked, caller.site, caller.client, now)
-            if accepted.message.status == Message.Status.SENDING:
-                tasks.send_batch.poke_on_commit(*accepted.batch_ids, queue=tasks.QUEUES[Lane.TARGETED])
-            return Answer(202, _accepted_body(asked, accepted))
+            accepted = targeted.accept(parse_send_request(request.data), caller.site, caller.client, now)
+            _poke(accepted)
+            message = accepted.message
+            said = {"id": public_ids.encode("msg", message.pk), "status": _FIRST_WORDS.get(message.status, "queued")}
+            return Answer(202, {**said, **_answered(accepted.plan)})
 
         answer = once(caller.site.pk, key, "POST /messages", request.data, now, accept)
         return Response(answer.body, answer.status, headers=answer.headers)
 
 
-def _accepted_body(asked: SendRequest, accepted: targeted.Accepted) -> dict[str, Any]:
-    message = accepted.message
-    words = {Message.Status.SCHEDULED: "scheduled", Message.Status.FINISHED: "finished"}
-    body = {
-        "id": public_ids.encode("msg", message.pk),
-        "status": words.get(message.status, "queued"),
-        "recipients_queued": message.recipients_queued,
-        "recipients_skipped": message.recipients_skipped,
-        "devices_queued": message.targeted,
-        "correlation_id": asked.correlation_id,
-        "results": [_result(one) for one in accepted.recipients],
+_FIRST_WORDS = {Message.Status.SCHEDULED: "scheduled", Message.Status.FINISHED: "finished"}
+
+
+def _poke(accepted: targeted.Accepted) -> None:
+    match accepted.message.status:
+        case Message.Status.SENDING:
+            tasks.send_batch.poke_on_commit(*accepted.batch_ids, queue=tasks.QUEUES[Lane.TARGETED])
+        case Message.Status.FREEZING:
+            tasks.freeze_message.poke_on_commit(accepted.message.pk)
+
+
+class ValidateMessage(APIView):
+    """`POST /api/v1/messages/validate`: what POST /messages would answer, and the first payload; nothing is stored."""
+
+    required_scope = {"POST": Scope.MESSAGES_SEND}
+
+    def post(self, request: Request) -> Response:
+        plan = targeted.plan(parse_send_request(request.data), request.auth.site, timezone.now())
+        return Response({"status": "valid", **_answered(plan), "preview": first_payload(plan)})
+
+
+def _answered(plan: targeted.Plan) -> dict[str, Any]:
+    """What the answer says of a plan, carried out or not. Of an audience nobody is known yet."""
+    listed = plan.audience is None
+    body: dict[str, Any] = {
+        "recipients_queued": plan.recipients_queued if listed else None,
+        "recipients_skipped": len(plan.decided) - plan.recipients_queued if listed else None,
+        "devices_queued": plan.devices_queued if listed else None,
+        "correlation_id": plan.request.correlation_id,
     }
-    if asked.content.warnings:
+    if listed:
+        body["results"] = [_result(one) for one in plan.decided]
+    if plan.content.warnings:
         body["warnings"] = [
-            {"pointer": f"/content{at}", "code": code, "detail": detail} for at, code, detail in asked.content.warnings
+            {"pointer": "/campaign" if plan.campaign else f"/content{at}", "code": code, "detail": detail}
+            for at, code, detail in plan.content.warnings
         ]
     return body
 

@@ -73,7 +73,48 @@ PROBLEMS: Final[dict[str, ProblemCode]] = {
     "personal_data_withdrawn": ProblemCode(
         409, "The person has withdrawn personal_data at the CRM", "Link only after the CRM records a newer grant."
     ),
-    "contact_erased": ProblemCode(409, "The person was erased", "The CRM may bring the id back: recreate."),
+    # --- contacts, consents, events
+    "contact_erased": ProblemCode(
+        409, "The person was erased", 'They come back only on purpose: send the contact with `"recreate": true`.'
+    ),
+    "contact_merged": ProblemCode(
+        404,
+        "The contact was merged into another",
+        "The header Location leads to who the person is now. To use the id for somebody else, send the contact with"
+        ' `"recreate": true` (such a write without it is answered with 409).',
+    ),
+    "merge_with_itself": ProblemCode(422, "A contact cannot be merged into itself", "Name another contact in `into`."),
+    "unknown_contact": ProblemCode(422, "The Site has no such contact", "Make it first: PUT /contacts/{external_id}."),
+    "consent_proof_missing": ProblemCode(
+        422,
+        "A grant lacks its proof",
+        "Say to which wording the person agreed, where that happened (source) and when (occurred_at).",
+    ),
+    "invalid_external_id": ProblemCode(
+        422, "A CRM id cannot be kept", "1 to 255 characters in Unicode's form NFC, without control characters."
+    ),
+    "invalid_key": ProblemCode(
+        422, "A name or key cannot be used", "See `detail`; names of attributes are 1 to 64 of a-z, A-Z, 0-9 and _."
+    ),
+    "unknown_attribute": ProblemCode(
+        422, "The Site's catalogue has no such attribute and is locked", "Mend its name, or add it in the admin."
+    ),
+    "too_many_attributes": ProblemCode(422, "The Site has too many attributes", "Use fewer different names."),
+    "invalid_tag": ProblemCode(422, "A tag cannot be kept", "1 to 64 characters without control characters."),
+    "tag_not_allowed": ProblemCode(
+        422, "The Site does not let pages set this tag", "Pages may set the tags that the Site lists; see the admin."
+    ),
+    "too_many_tags": ProblemCode(422, "There are too many tags", "At most 100."),
+    "invalid_language": ProblemCode(422, "The language is none", "Write it like en or pt-BR (RFC 5646)."),
+    "unknown_time_zone": ProblemCode(422, "The time zone is not known", "Write it like Europe/Warsaw."),
+    "invalid_wording": ProblemCode(422, "The wording cannot be kept", "1 to 2,000 characters."),
+    "too_many_wordings": ProblemCode(
+        422, "Too many different wordings were recorded", "Send the id of a wording instead of its text."
+    ),
+    "too_many_items": ProblemCode(422, "Too many items", "Send at most 1,000 in one request."),
+    # --- lists
+    "invalid_cursor": ProblemCode(422, "The cursor is not one of this list", "Send a next_cursor as it was given."),
+    "duplicate_parameter": ProblemCode(422, "A parameter stands twice in the address", "Send it once."),
     # --- idempotency
     "idempotency_key_required": ProblemCode(
         400, "An Idempotency-Key is needed", "Send a header Idempotency-Key, one for each act, such as a UUID."
@@ -103,6 +144,13 @@ PROBLEMS: Final[dict[str, ProblemCode]] = {
     "too_many_recipients": ProblemCode(422, "Too many recipients", "Send at most 1,000 in one request."),
     "unknown_purpose": ProblemCode(
         422, "The Site has no such purpose to send for", "Use the key of a purpose of this Site; see the admin."
+    ),
+    "other_purpose": ProblemCode(422, "The campaign has another purpose", "Leave purpose out, or give the campaign's."),
+    "unknown_segment": ProblemCode(422, "The Site has no such segment", "Use the id of a segment that is in use."),
+    "broken_segment": ProblemCode(422, "A segment cannot be worked out", "Mend its rules in the admin."),
+    "unknown_campaign": ProblemCode(422, "The Site has no such campaign", "Use the id of one of its campaigns."),
+    "campaign_not_ready": ProblemCode(
+        422, "The campaign's texts cannot be sent", "Mend them in the admin; a cancelled campaign's are not sent."
     ),
     "not_supported": ProblemCode(422, "This is not offered here yet", "`GET /api/v1/` lists the features."),
     "not_cancellable": ProblemCode(409, "The message has come to its end", "Nothing is left to be cancelled."),

@@ -58,7 +58,12 @@ def invalid(errors: Sequence[tuple[str, str, str]], code: str = "") -> Problem:
 
 
 # Errors that clients branch on: they stand at the top of the answer too when nothing else is wrong.
-_SPOKEN_ALONE = frozenset({"unknown_purpose", "too_many_recipients", "unknown_wording", "payload_too_large"})
+_SPOKEN_ALONE = frozenset(
+    {
+        "unknown_purpose", "too_many_recipients", "unknown_wording", "payload_too_large", "other_purpose",
+        "unknown_segment", "broken_segment", "unknown_campaign", "campaign_not_ready", "not_supported",
+    }
+)  # fmt: skip
 
 
 def pointer(*path: str | int) -> str:

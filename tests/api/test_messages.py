@@ -150,7 +150,7 @@ WRONG: list[tuple[dict[str, Any], str, list[str]]] = [
     ({"collapse_key": "a\r\nTTL: 0"}, "invalid_request", ["/collapse_key"]),
     ({"correlation_id": {"deal": 42}}, "invalid_request", ["/correlation_id"]),
     ({"recipient": []}, "invalid_request", ["/recipient"]),
-    ({"audience": {"segments": ["seg_x"]}}, "invalid_request", ["/audience"]),
+    ({"audience": {"segments": ["seg_x"]}}, "invalid_request", ["/audience", "/audience/segments/0"]),
     ({"campaign": "cmp_x"}, "invalid_request", ["/campaign"]),
 ]  # fmt: skip
 

@@ -116,7 +116,7 @@ def test_what_was_implied_gives_way_to_its_report_and_is_not_counted_again(messa
     report(message, device, "shown", at=shown_at, now=now)
     assert facts(message) == {RECEIVED: True, SHOWN: False, CLICKED: False}
     assert Receipt.objects.get(message_id=message.pk, kind=SHOWN).at == shown_at
-    report(message, device, "received", at=now, now=now)  # by a clock that is wrong: it cannot have come after the click
+    report(message, device, "received", at=now, now=now)  # by a clock that is wrong
     assert facts(message) == {RECEIVED: False, SHOWN: False, CLICKED: False}
     assert Receipt.objects.get(message_id=message.pk, kind=RECEIVED).at == clicked_at
     assert figures(MessageTotal.objects.filter(message_id=message.pk)) == {"received": 1, "shown": 1, "clicked": 1}

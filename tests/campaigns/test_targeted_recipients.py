@@ -42,7 +42,7 @@ def accept(site: Site, *recipients: dict[str, Any], **members: Any) -> targeted.
 
 def results(accepted: targeted.Accepted) -> list[str | int]:
     """For each recipient its reason, or how many devices are queued."""
-    return [one.reason or len(one.devices) for one in accepted.recipients]
+    return [one.reason or len(one.devices) for one in accepted.plan.decided]
 
 
 def to(external_id: str, **values: Any) -> dict[str, Any]:
@@ -135,7 +135,7 @@ def test_latest_chooses_among_those_that_may_be_sent_to(site: Site) -> None:
     wanted = linked_device(contact, "order_updates", last_seen_at=now - timedelta(days=1))
     linked_device(contact, last_seen_at=now)  # seen last, but nobody agreed there
     accepted = accept(site, to("ANNA", devices="latest"))
-    assert [device.id for one in accepted.recipients for device in one.devices] == [wanted.pk]
+    assert [device.id for one in accepted.plan.decided for device in one.devices] == [wanted.pk]
 
 
 def test_most_engaged_is_the_device_with_the_most_clicks(site: Site) -> None:
@@ -143,7 +143,7 @@ def test_most_engaged_is_the_device_with_the_most_clicks(site: Site) -> None:
     for device, clicked in zip(devices, (1, 5, 2), strict=True):
         DeviceStats.objects.create(device_id=device.pk, clicked=clicked)
     accepted = accept(site, to("ANNA"), devices="most_engaged")
-    assert [device.id for one in accepted.recipients for device in one.devices] == [devices[1].pk]
+    assert [device.id for one in accepted.plan.decided for device in one.devices] == [devices[1].pk]
 
 
 def test_a_device_rule_names_devices_or_describes_them(site: Site) -> None:
@@ -157,7 +157,7 @@ def test_a_device_rule_names_devices_or_describes_them(site: Site) -> None:
         ({"form": ["desktop"]}, {chrome.pk, firefox.pk}),
     ]
     for rule, wanted in rules:
-        (one,) = accept(site, to("ANNA", devices=rule)).recipients
+        (one,) = accept(site, to("ANNA", devices=rule)).plan.decided
         assert {device.id for device in one.devices} == wanted
 
 
