@@ -89,11 +89,15 @@ class HeaderLines(Mapping[str, str]):
 class Exchange:
     """One libcurl handle, used for one request after the other to the same push service."""
 
-    __slots__ = ("_address_refused", "_body", "_lines", "_may_connect", "_timeout", "handle", "started_at", "ticket")
+    __slots__ = (
+        *("_address_refused", "_body", "_lines", "_may_connect", "_timeout"),
+        *("handle", "headers", "started_at", "ticket"),
+    )
 
     def __init__(self, may_connect: Callable[[str], bool], answer_within: int) -> None:
         self.handle: Any = pycurl.Curl()
         self.handle.exchange = self
+        self.headers: tuple[str, ...] = ()
         self.ticket: object = None
         self.started_at = 0.0
         self._may_connect = may_connect
@@ -205,7 +209,9 @@ class Origin:
         if self._base is not None:
             url, headers = self._reroute(request)
         handle.setopt(pycurl.URL, url)
-        handle.setopt(pycurl.HTTPHEADER, headers)
+        if headers is not exchange.headers:  # most requests share one tuple
+            handle.setopt(pycurl.HTTPHEADER, headers)
+            exchange.headers = headers
         handle.setopt(pycurl.POSTFIELDS, request.body)
         self.multi.add_handle(handle)
         exchange.ticket = ticket

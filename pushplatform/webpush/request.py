@@ -135,9 +135,17 @@ def build_request(
     `ttl`: seconds, brought into 0…MAX_TTL; `topic`: None sends no Topic. Raises ValueError for an urgency or a topic
     outside RFC 8030 §5.3 and §5.4.
     """
+    ttl = min(max(ttl, 0), MAX_TTL)
+    # Its default policy is to cache, which Windows then finds in conflict with a TTL of 0.
+    uncached = ttl == 0 and endpoint.service is PushService.WINDOWS
+    return PushRequest(endpoint, _headers(authorization, ttl, urgency, topic, uncached), body)
+
+
+@lru_cache(maxsize=256)
+def _headers(authorization: str, ttl: int, urgency: str, topic: str | None, uncached: bool) -> tuple[str, ...]:
+    """The header lines; the same object for the same words, so that a connection need not be told them again."""
     if urgency not in URGENCIES:
         raise ValueError(f"urgency must be one of {', '.join(URGENCIES)}")
-    ttl = min(max(ttl, 0), MAX_TTL)
     headers: tuple[str, ...] = (
         f"Authorization: {authorization}",
         f"TTL: {ttl}",
@@ -150,10 +158,9 @@ def build_request(
         if not _TOPIC.fullmatch(topic) or len(topic) % 4 == 1:
             raise ValueError("topic must be base64url text of at most 32 characters")
         headers += (f"Topic: {topic}",)
-    if ttl == 0 and endpoint.service is PushService.WINDOWS:
-        # Its default policy is to cache, which it then finds in conflict with a TTL of 0.
+    if uncached:
         headers += ("X-WNS-Cache-Policy: no-cache",)
-    return PushRequest(endpoint, headers, body)
+    return headers
 
 
 class _Authority(NamedTuple):
