@@ -8,10 +8,11 @@ from django.urls import reverse
 from django.utils import timezone
 
 from campaigns import refusals
+from campaigns.admin import road_words
 from campaigns.models import Campaign, ServiceState
+from campaigns.outlook import Course, course_of
 from pushplatform.sites.admin.scope import when
 from pushplatform.sites.models import ApiKey, Site, VapidKey
-from subscribers.admin.words import service_name
 from subscribers.models import Device, Purpose
 
 LATE = timedelta(minutes=2)
@@ -47,10 +48,13 @@ def _keys(site: Site) -> list[Notice]:
 
 
 def _road(site: Site) -> list[Notice]:
-    states = ServiceState.objects.filter(vapid_key_id__in=site.vapid_keys.values("pk"), paused_until__gt=timezone.now())
+    now, address = timezone.now(), reverse("admin:campaigns_campaign_push_services")
+    states = ServiceState.objects.filter(vapid_key_id__in=site.vapid_keys.values("pk"))
     states = states.exclude(reason=refusals.REASON)  # told with a button of their own
     return [
-        Notice("look", f"{service_name(one.service)} slows this site until {when(one.paused_until)}.") for one in states
+        Notice("look", road_words.notice(state.service, state, now), f"{address}?_site={site.pk}", "See the road")
+        for state in states.order_by("service", "vapid_key_id")
+        if course_of(state, now) != Course.OPEN
     ]
 
 

@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path
 from unfold.decorators import display as unfold_display
 
-from campaigns.admin import compose_views, refused_keys, results_views, steering
+from campaigns.admin import compose_views, push_services, refused_keys, results_views, steering
 from campaigns.admin.figures import attach_totals, rate
 from campaigns.models import Campaign
 from pushplatform.sites.access import Right
@@ -93,6 +93,9 @@ class CampaignAdmin(SiteScopedAdmin):
             own("preview/", "preview", compose_views.show_preview),
             own("count/", "count", compose_views.show_count),
             own("resume-key/", "resume_key", refused_keys.resume),
+            own("push-services/", "push_services", push_services.show),
+            own("push-services/now.json", "push_services_now", push_services.show_now),
+            own("push-services/history.json", "push_services_history", push_services.show_history),
             own("<path:object_id>/launch/", "launch", steering.launch_now),
             own("<path:object_id>/schedule/", "schedule", steering.schedule),
             own("<path:object_id>/take-back/", "take_back", steering.take_back),

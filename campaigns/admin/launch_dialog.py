@@ -10,7 +10,7 @@ from django.core import signing
 from django.utils import timezone
 
 from campaigns import audience
-from campaigns.admin import preview
+from campaigns.admin import preview, road_words
 from campaigns.audience import UnknownSegment, Waterfall
 from campaigns.models import Campaign
 from campaigns.options import parse_options
@@ -26,9 +26,11 @@ def data_of(campaign: Campaign) -> dict[str, Any]:
     now = timezone.now()
     options, _ = parse_options(campaign.options, now)
     rows = list(campaign.campaign_segments.select_related("segment").order_by("id"))
+    figures = waterfall_of(campaign)
     return {
         "token": token_of(campaign),
-        "figures": waterfall_of(campaign),
+        "figures": figures,
+        "ceiling": _ceiling(campaign, figures.after_device_choice, options.ttl if options else None),
         "segments": [row.segment.name for row in rows if not row.excluded],
         "excluded": [row.segment.name for row in rows if row.excluded],
         "notification": _drawn(campaign),
@@ -38,6 +40,19 @@ def data_of(campaign: Campaign) -> dict[str, Any]:
         "until_fixed": bool(campaign.options.get("expires_at")),
         "ttl": options and options.ttl,
     }
+
+
+def _ceiling(campaign: Campaign, devices: int, ttl: int | None) -> dict[str, Any] | None:
+    """What the lower of the ceilings means for so many devices: how long it takes, and how many that is too long for.
+
+    None without a ceiling, and where it does not matter.
+    """
+    given = [number for number in (campaign.options.get("per_minute"), campaign.site.per_minute) if number]
+    if not given or devices <= min(given):
+        return None
+    minutes = devices / min(given)
+    late = devices - int(min(given) * ttl / 60) if ttl else 0
+    return {"per_minute": min(given), "takes": road_words.lasting(60 * minutes), "late": max(late, 0)}
 
 
 def _drawn(campaign: Campaign) -> dict[str, Any]:

@@ -52,4 +52,5 @@ def resume(admin: Any, request: HttpRequest) -> HttpResponse:
         found = Campaign.objects.filter(pk=int(campaign), site_id=key.site_id).first()
         if found:
             return HttpResponseRedirect(reverse("admin:campaigns_campaign_change", args=[found.pk]))
-    return HttpResponseRedirect(reverse("admin:index"))
+    back = "campaigns_campaign_push_services" if request.POST.get("back") == "push_services" else "index"
+    return HttpResponseRedirect(reverse(f"admin:{back}"))

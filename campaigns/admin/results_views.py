@@ -1,18 +1,20 @@
 """A campaign under way and afterwards: what came of it? Counters only; the page asks for the newest every second."""
 
+from datetime import datetime
 from typing import Any
 
 from django.db.models import Q, Sum
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
 
-from campaigns import refusals, statistics
-from campaigns.admin import figures, launch_dialog, preview
+from campaigns import outlook, statistics
+from campaigns.admin import figures, launch_dialog, outlook_words, preview, road_words
 from campaigns.admin.answers import answers_of
 from campaigns.admin.person_messages import with_ticks
-from campaigns.admin.reasons import BY_CODE
+from campaigns.admin.reasons import ADVICE, BY_CODE, number_of
 from campaigns.admin.refused_keys import refused_keys
 from campaigns.models import Batch, Breakdown, Campaign, Delivery, Message, ServiceState
+from campaigns.outlook import Course, course_of
 from pushplatform.sites.access import Right, may
 from pushplatform.webpush.outcome import Outcome
 from pushplatform.webpush.request import PushService
@@ -78,7 +80,7 @@ def progress(admin: Any, request: HttpRequest, object_id: str) -> HttpResponse:
 
 
 def _live(campaign: Campaign, totals: dict[str, int]) -> dict[str, Any]:
-    done = sum(totals[name] for name in figures.ENDED)
+    done, now = sum(totals[name] for name in figures.ENDED), timezone.now()
     return {
         "status": campaign.status,
         "status_word": campaign.get_status_display(),
@@ -86,13 +88,20 @@ def _live(campaign: Campaign, totals: dict[str, int]) -> dict[str, Any]:
         "totals": totals,
         "done": done,
         "funnel": {step["key"]: {"share": step["share"], "width": step["width"]} for step in figures.funnel(totals)},
-        "services": _services(campaign),
-        "now": timezone.now().timestamp(),
-        "as_of": f"{timezone.localtime():%H:%M:%S}",
+        "services": _services(campaign, now),
+        "outlook": _outlook(campaign, now),
+        "now": now.timestamp(),
+        "as_of": f"{timezone.localtime(now):%H:%M:%S}",
     }
 
 
-def _services(campaign: Campaign) -> list[dict[str, Any]]:
+def _outlook(campaign: Campaign, now: datetime) -> dict[str, Any]:
+    """When it ends and what stands in its way; nothing is told of a campaign that is not under way."""
+    message_id = Message.objects.filter(campaign=campaign, finished_at=None).values_list("pk", flat=True).first()
+    return outlook_words.told(outlook.outlook(message_id, now) if message_id is not None else None, now)
+
+
+def _services(campaign: Campaign, now: datetime) -> list[dict[str, Any]]:
     """A line per push service: how much there is, how much has gone, whether it slows us."""
     planned = dict(
         Batch.objects.filter(message__campaign=campaign, attempt=1)
@@ -101,7 +110,7 @@ def _services(campaign: Campaign) -> list[dict[str, Any]]:
         .order_by("service")
     )
     counted = {row.value: row for row in Breakdown.objects.filter(campaign_id=campaign.pk, dimension="service")}
-    paused = _paused(campaign)
+    slowed = _slowed(campaign, now)
     lines = []
     for service, total in planned.items():
         row = counted.get(PushService(service).name.lower())
@@ -114,29 +123,28 @@ def _services(campaign: Campaign) -> list[dict[str, Any]]:
                 "done": min(done, total),
                 "accepted": row.accepted if row else 0,
                 "width": round(100 * min(done, total) / total, 1) if total else 0,
-                "slowed": paused.get(service),
+                "slowed": slowed.get(service),
             }
         )
     return lines
 
 
-def _paused(campaign: Campaign) -> dict[int, str]:
-    """Services that asked us to wait, with the time until when."""
-    states = ServiceState.objects.filter(
-        vapid_key_id__in=campaign.site.vapid_keys.values("pk"), paused_until__gt=timezone.now()
+def _slowed(campaign: Campaign, now: datetime) -> dict[int, str]:
+    """Services whose road is not clear, with how it is; of several keys on one, the newest."""
+    states = ServiceState.objects.filter(vapid_key_id__in=campaign.site.vapid_keys.values("pk")).order_by(
+        "vapid_key_id"
     )
-    return {one.service: _pause_of(one) for one in states}
-
-
-def _pause_of(state: ServiceState) -> str:
-    if state.reason == refusals.REASON or state.paused_until is None:
-        return "refuses our key: paused"
-    return f"waits until {timezone.localtime(state.paused_until):%H:%M:%S}"
+    return {state.service: road_words.short(state, now) for state in states if course_of(state, now) != Course.OPEN}
 
 
 def _failures(failures: dict[str, int]) -> list[dict[str, Any]]:
     return [
-        {"code": code, "number": number, "sentence": BY_CODE.get(code, "A reason of before.")}
+        {
+            "code": code,
+            "number": number,
+            "sentence": BY_CODE.get(code, "A reason of before."),
+            "advice": ADVICE.get(code),
+        }
         for code, number in sorted(failures.items(), key=lambda one: -one[1])
     ]
 
@@ -170,7 +178,7 @@ def _service_word(value: str) -> str:
 def deliveries(admin: Any, request: HttpRequest, object_id: str) -> HttpResponse:
     """Who got it, device by device; searched by CRM id. Pages go by the last line seen: nothing is counted."""
     campaign = admin.object_for(request, object_id, Right.SEE)
-    wanted, outcome = request.GET.get("crm", "").strip(), request.GET.get("outcome", "")
+    wanted, outcome, reason = (request.GET.get(name, "").strip() for name in ("crm", "outcome", "reason"))
     contact = Contact.objects.filter(site_id=campaign.site_id, external_id=wanted).first() if wanted else None
     messages = list(Message.objects.filter(campaign=campaign).values_list("pk", flat=True))
     rows = Delivery.objects.filter(message_id__in=messages).order_by("message_id", "device_id")
@@ -178,6 +186,8 @@ def deliveries(admin: Any, request: HttpRequest, object_id: str) -> HttpResponse
         rows = rows.filter(contact_id=contact.pk) if contact else rows.none()
     if outcome.upper() in Outcome.__members__:
         rows = rows.filter(status=Outcome[outcome.upper()])
+    if reason:
+        rows = rows.filter(reason=number_of(reason) or 0)
     listed = list(rows.filter(_after(request.GET.get("after", "")))[: PER_PAGE + 1])
     more = len(listed) > PER_PAGE
     listed = listed[:PER_PAGE]
@@ -192,6 +202,8 @@ def deliveries(admin: Any, request: HttpRequest, object_id: str) -> HttpResponse
         wanted=wanted,
         unknown=bool(wanted) and contact is None,
         outcome=outcome,
+        reason=reason,
+        reason_sentence=BY_CODE.get(reason, ""),
         outcomes=[one.name.lower() for one in Outcome if one <= Outcome.SKIPPED],
         lines=[line | {"contact": contacts.get(line["delivery"].contact_id)} for line in with_ticks(listed, devices)],
         next=f"{listed[-1].message_id}.{listed[-1].device_id}" if more else None,

@@ -1,6 +1,5 @@
 // A campaign's page: its numbers follow the server once a second while it is alive; the chart is drawn here.
 
-const whole = (number) => number.toLocaleString("en");
 const first = JSON.parse(document.querySelector("#live").textContent);
 const panel = document.querySelector("[data-progress]");
 
@@ -27,6 +26,7 @@ function show(live) {
   for (const [name, number] of Object.entries(parts)) panel.querySelector(`[data-bar="${name}"]`).style.width = `${(100 * number) / all}%`;
   for (const place of panel.querySelectorAll("[data-as-of]")) place.textContent = live.as_of;
   pace(live);
+  outlook(live.outlook.lines);
   services(live.services);
 }
 
@@ -35,11 +35,26 @@ function pace(live) {
   while (seen.length > 2 && live.now - seen[0][0] > 6) seen.shift();
   const [begun, before] = seen[0];
   const speed = live.now > begun ? (live.done - before) / (live.now - begun) : 0;
-  const left = live.totals.remaining;
   panel.querySelector("[data-speed]").textContent = live.status === "sending" && speed >= 1 ? `${whole(Math.round(speed))}/s` : "";
-  const seconds = speed >= 1 ? Math.ceil(left / speed) : null;
-  panel.querySelector("[data-left]").textContent =
-    live.status === "sending" && seconds !== null && left > 0 ? `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")} left` : "";
+  panel.querySelector("[data-left]").textContent = live.status === "sending" && live.outlook.left !== null ? `${lengthOf(live.outlook.left)} left` : "";
+}
+
+function lengthOf(given) {
+  const seconds = Math.ceil(given);
+  const two = (number) => String(number).padStart(2, "0");
+  const minutes = `${Math.floor(seconds / 60) % 60}`;
+  return seconds < 3600 ? `${minutes}:${two(seconds % 60)}` : `${Math.floor(seconds / 3600)}:${two(minutes)}:${two(seconds % 60)}`;
+}
+
+// What is happening, why, and when it ends or expires; written anew only when a word of it changed.
+function outlook(lines) {
+  const list = panel.querySelector("[data-outlook]");
+  const text = JSON.stringify(lines);
+  if (list.dataset.shown === text) return;
+  list.dataset.shown = text;
+  list.replaceChildren(
+    ...lines.map((one) => Object.assign(document.createElement("li"), { textContent: one.text, className: one.colour ? `pp-text-${one.colour}` : "" })),
+  );
 }
 
 function services(lines) {
@@ -97,12 +112,6 @@ if (panel) (panel.hasAttribute("data-alive") ? follow : followReceipts)();
 const SERIES = [["accepted", "pp-line-way"], ["shown", "pp-line-reach"], ["clicked", "pp-line-strong"]];
 const chart = document.querySelector("[data-chart]");
 const minutes = chart ? JSON.parse(document.querySelector("#minutes").textContent) : [];
-const svg = (name, attributes = {}, text) => {
-  const made = document.createElementNS("http://www.w3.org/2000/svg", name);
-  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-  if (text !== undefined) made.textContent = text;
-  return made;
-};
 
 // Times are the Site's, so they are counted as if they were UTC: no clock of this computer has a say.
 const minuteOf = (at) => Date.parse(`${at}:00Z`) / 60000;
@@ -138,50 +147,17 @@ function timeWord(place, size) {
   return size >= 1440 ? day : `${two(date.getUTCHours())}:${two(date.getUTCMinutes())}`;
 }
 
-function roofOf(most) {
-  const step = 10 ** Math.floor(Math.log10(Math.max(most, 1)));
-  return Math.max([1, 2, 4, 6, 8, 10].map((times) => times * step).find((roof) => roof >= most), 4);
-}
-
 function drawChart(scale) {
   const total = scale === 0;
   const size = scale || (span > 30 * 1440 ? 1440 : span > 1440 ? 60 : 1);
-  const [width, height, left, bottom, top] = [Math.max(chart.clientWidth, 280), 230, 52, 24, 8];
   const points = gather(size, total);
-  const roof = roofOf(Math.max(...points.flatMap((point) => SERIES.map(([name]) => point[name]))));
-  const steps = Math.max(points.length - 1, 9); // a short campaign does not fill the whole width
-  const x = (index) => left + (index * (width - left - 10)) / steps;
-  const y = (number) => top + (1 - number / roof) * (height - bottom - top);
-  const drawing = svg("svg", { viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": "Accepted, shown and clicked over time" });
-  for (let line = 0; line <= 4; line += 1) {
-    const number = (roof * line) / 4;
-    drawing.append(svg("line", { x1: left, x2: width - 10, y1: y(number), y2: y(number), class: "pp-grid" }));
-    drawing.append(svg("text", { x: left - 8, y: y(number) + 4, "text-anchor": "end" }, whole(number)));
-  }
-  const every = Math.ceil((steps + 1) / Math.max(2, Math.floor(width / 110)));
-  for (let index = 0; index <= steps; index += every) {
-    drawing.append(svg("text", { x: x(index), y: height - 6, "text-anchor": index ? "middle" : "start" }, timeWord(points[0].place + index * size, size)));
-  }
-  for (const [name, line] of SERIES) {
-    const way = points.map((point, index) => `${index ? "L" : "M"}${x(index).toFixed(1)} ${y(point[name]).toFixed(1)}`).join("");
-    drawing.append(svg("path", { d: way, class: `pp-line ${line}` }));
-    const last = points[points.length - 1];
-    drawing.append(svg("circle", { cx: x(points.length - 1), cy: y(last[name]), r: 3, class: `pp-point ${line}` }));
-  }
-  const marker = svg("line", { y1: top, y2: height - bottom, class: "pp-marker", visibility: "hidden" });
-  drawing.append(marker);
-  const said = Object.assign(document.createElement("p"), { className: "pp-chart-said pp-tiny pp-faint pp-number", textContent: "\u00a0" });
-  drawing.addEventListener("pointermove", (event) => {
-    const box = drawing.getBoundingClientRect();
-    const index = Math.round(((((event.clientX - box.left) * width) / box.width - left) / (width - left - 10)) * steps);
-    const here = Math.min(Math.max(index, 0), points.length - 1);
-    const point = points[here];
-    marker.setAttribute("x1", x(here));
-    marker.setAttribute("x2", x(here));
-    marker.setAttribute("visibility", "visible");
-    said.textContent = `${total ? "until " : ""}${timeWord(point.place, size)} · accepted ${whole(point.accepted)} · shown ${whole(point.shown)} · clicked ${whole(point.clicked)}`;
+  drawLines(chart, {
+    points,
+    series: SERIES,
+    label: "Accepted, shown and clicked over time",
+    timeWord: (index) => timeWord(points[0].place + index * size, size),
+    said: (point, time) => `${total ? "until " : ""}${time} · accepted ${whole(point.accepted)} · shown ${whole(point.shown)} · clicked ${whole(point.clicked)}`,
   });
-  chart.replaceChildren(drawing, said);
 }
 
 if (chart) {

@@ -64,7 +64,11 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
         {"items": [_item("Home", "home", "index", here + "can_see_home")]},
         {
             "title": "Reach people",
-            "items": [_item("Campaigns", "campaign", "campaigns_campaign_changelist", here + "can_see")],
+            "items": [
+                _item("Campaigns", "campaign", "campaigns_campaign_changelist", here + "can_see")
+                | {"active": is_about_campaigns},
+                _item("Push services", "speed", "campaigns_campaign_push_services", here + "can_see"),
+            ],
         },
         {
             "title": "Audience",
@@ -94,6 +98,12 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
 
 def can_see_home(request: HttpRequest) -> bool:
     return bool(request.user.is_authenticated)
+
+
+def is_about_campaigns(request: HttpRequest) -> bool:
+    """Whether the page is one of campaigns; that of the push services lies below them and has an item of its own."""
+    campaigns, services = (reverse(f"admin:campaigns_campaign_{name}") for name in ("changelist", "push_services"))
+    return request.path.startswith(campaigns) and not request.path.startswith(services)
 
 
 def _item(title: str, icon: str, name: str, permission: str) -> dict[str, Any]:

@@ -72,9 +72,18 @@ class SiteSetUpForm(SiteForm):
             "home_url",
             "icon_url",
             "measurement",
+            "per_minute",
         )
         widgets = {"measurement": UnfoldAdminRadioSelectWidget}
-        labels = {"vapid_subject": "Contact for push services", "measurement": "Receipts"}
+        labels = {
+            "vapid_subject": "Contact for push services",
+            "measurement": "Receipts",
+            "per_minute": "Messages a minute, at most",
+        }
+        help_texts = {
+            "per_minute": "For all campaigns and API sends of the site together, whatever the push services allow; API "
+            "sends go first. Empty: as fast as they take it."
+        }
 
     def __init__(self, *args: Any, **kwargs: Any):
         super().__init__(*args, **kwargs)
@@ -112,6 +121,7 @@ class SiteAdmin(SiteScopedAdmin):
         ("Notifications", {"fields": ("vapid_subject", "home_url", "icon_url")}),
         ("The card that asks", {"fields": ("prompt_title", "prompt_body", "prompt_yes", "prompt_no")}),
         ("Measurement", {"fields": ("measurement",)}),
+        ("Ceiling", {"fields": ("per_minute",)}),
     )
     add_fieldsets = fieldsets
     change_form_after_template = "sites/site_secrets.html"
