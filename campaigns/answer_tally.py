@@ -17,7 +17,9 @@ EVIDENCE: Final = 8
 answer in twenty by chance that happens once in 10^10."""
 
 KINDS: Final = ("accepted", "gone", "throttled", "unavailable", "refused", "rejected", "no_answer", "unsent")
-_THROTTLED: Final = frozenset({406, 429})  # 406 is tried again where Windows says it, and only there
+THROTTLED: Final = frozenset({406, 429})
+"""406 is tried again where Windows says it, and only there."""
+
 _NEVER_SENT: Final = frozenset({"out_of_reach", "address_refused"})
 _KEY: Final = frozenset({"key_refused", "key_mismatch"})
 
@@ -31,7 +33,7 @@ def kind_of(verdict: Verdict, answer: Answer) -> str:
     if not answer.status:
         return "unsent" if answer.error in _NEVER_SENT else "no_answer"
     if verdict.outcome is Outcome.RETRY:
-        return "throttled" if answer.status in _THROTTLED else "unavailable"
+        return "throttled" if answer.status in THROTTLED else "unavailable"
     return "refused" if verdict.reason in _KEY else "rejected"
 
 

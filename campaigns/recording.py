@@ -8,9 +8,9 @@ from typing import Any, Final, NamedTuple, cast
 
 from django.db import connection, transaction
 
-from campaigns import answer_samples, counting, refusals
+from campaigns import answer_samples, counting, refusals, roads
 from campaigns.answer_samples import Sample
-from campaigns.answer_tally import Tally
+from campaigns.answer_tally import THROTTLED, Tally
 from campaigns.leases import renew
 from campaigns.loading import Job, Target
 from campaigns.models import Batch, Message
@@ -39,19 +39,35 @@ class Entry(NamedTuple):
     http_code: int
     service: int
     retry_at: datetime | None = None
+    is_put_off: bool = False
+    """The attempt does not count: it was not made, or the service only said when to come again."""
 
 
-def settle(job: Job, target: Target, verdict: Verdict, http_code: int, service: int, now: datetime) -> Entry:
-    """The entry for an answer: what is to be retried is given up after enough attempts, and never outlives expiry."""
+def settle(
+    job: Job,
+    target: Target,
+    verdict: Verdict,
+    http_code: int,
+    service: int,
+    now: datetime,
+    *,
+    is_unsent: bool = False,
+) -> Entry:
+    """The entry for an answer: what is to be retried is given up after enough attempts, and never outlives expiry.
+
+    What is throttled is never given up. `is_unsent`: no request was made.
+    """
     if verdict.outcome is not Outcome.RETRY:
         return Entry(target, verdict.outcome, verdict.reason, http_code, service)
-    attempt = job.lease.attempt
-    if attempt >= (MAX_ATTEMPTS_UNANSWERED if verdict.reason == "no_answer" else MAX_ATTEMPTS):
+    puts_off = is_unsent or http_code in THROTTLED or (http_code == 503 and verdict.retry_after is not None)
+    attempt = job.lease.attempt - job.lease.throttled
+    if not puts_off and attempt >= (MAX_ATTEMPTS_UNANSWERED if verdict.reason == "no_answer" else MAX_ATTEMPTS):
         return Entry(target, Outcome.FAILED, verdict.reason, http_code, service)
-    retry_at = now + timedelta(seconds=retry_delay(attempt, verdict.retry_after, random.random()))
+    before = job.lease.throttled + 1 if puts_off else attempt
+    retry_at = now + timedelta(seconds=retry_delay(before, verdict.retry_after, random.random()))
     if retry_at >= job.expires_at:
         return Entry(target, Outcome.EXPIRED, "expired", http_code, service)
-    return Entry(target, Outcome.RETRY, verdict.reason, http_code, service, retry_at)
+    return Entry(target, Outcome.RETRY, verdict.reason, http_code, service, retry_at, puts_off)
 
 
 def record(
@@ -59,17 +75,24 @@ def record(
 ) -> int | None:
     """Records the entries and prolongs the lease; the message's status now, or None when the lease was lost.
 
-    PAUSED is returned too when the key is paused on its push service. `entries`: in the order they came; `samples`: the
+    PAUSED is returned too when the road is paused. `entries`: in the order they came; `samples`: the
     bad answers among those that led to them; `tally`: all of these answers. Also with a lost lease nothing is lost or
     counted twice: what somebody else has written stands.
     """
     with transaction.atomic(), connection.cursor() as cursor:
         renewed = renew(cursor, job.lease)
         status = renewed.status if renewed else None
+        window, rate = (renewed.window, renewed.rate) if renewed else (None, None)
+        is_paused = bool(renewed and renewed.is_paused)
         doubted = (renewed and renewed.doubted) or any(entry.reason == refusals.REASON for entry in entries)
         if doubted and _is_key_paused(cursor, job, entries, now):
             entries = [_kept_waiting(job, entry, now) for entry in entries]
-            status = cast(int, Message.Status.PAUSED) if renewed else None
+            is_paused = True
+        if tally and renewed and roads.is_news(tally, renewed.remembers):
+            road = roads.weigh(cursor, job.lease.road, tally, now)
+            window, rate, is_paused = road.window, road.rate, is_paused or road.is_paused
+        if is_paused and renewed:
+            status = cast(int, Message.Status.PAUSED)
         entries = sorted(entries, key=lambda entry: entry.target.device_id)
         final = [entry for entry in entries if entry.outcome is not Outcome.RETRY]
         waiting = [entry for entry in entries if entry.outcome is Outcome.RETRY]
@@ -83,7 +106,7 @@ def record(
         if samples:
             answer_samples.write(cursor, job.message_id, samples, now)
         if tally:
-            tally.write(cursor, job.lease.service, job.lease.vapid_key_id, now, None, None)
+            tally.write(cursor, *job.lease.road, now, window, rate)
         if inserted:
             _count(cursor, job, [entry for entry in final if entry.target.device_id in inserted], now)
             if status is None:
@@ -107,7 +130,7 @@ def _kept_waiting(job: Job, entry: Entry, now: datetime) -> Entry:
     is_ours = entry.target.vapid_key_id == job.lease.vapid_key_id and entry.service == job.lease.service
     if entry.reason != refusals.REASON or not is_ours or retry_at >= job.expires_at:
         return entry
-    return entry._replace(outcome=Outcome.RETRY, retry_at=retry_at)
+    return entry._replace(outcome=Outcome.RETRY, retry_at=retry_at, is_put_off=True)
 
 
 def _uncount_cancelled(cursor: Any, job: Job, inserted: Collection[int], now: datetime) -> None:
@@ -159,22 +182,24 @@ def _insert_retries(cursor: Any, job: Job, entries: Sequence[Entry]) -> None:
     lease = job.lease
     cursor.execute(
         """insert into retry (message_id, device_id, contact_id, recipient_no, lane, service, vapid_key_id, attempt,
-                              not_before, expires_at, http_code)
-           select %s, d, c, n, %s, v, k, %s, t, %s, h
-           from unnest(%s::bigint[], %s::bigint[], %s::int[], %s::smallint[], %s::bigint[], %s::timestamptz[],
-                       %s::smallint[]) o(d, c, n, v, k, t, h)
+                              throttled, not_before, expires_at, http_code)
+           select %s, d, c, n, %s, v, k, %s, %s + p, t, %s, h
+           from unnest(%s::bigint[], %s::bigint[], %s::int[], %s::smallint[], %s::bigint[], %s::int[],
+                       %s::timestamptz[], %s::smallint[]) o(d, c, n, v, k, p, t, h)
            where not exists (select from delivery x where x.message_id = %s and x.device_id = d)
            on conflict do nothing""",
         [
             job.message_id,
             lease.lane,
             lease.attempt,
+            lease.throttled,
             job.expires_at,
             [entry.target.device_id for entry in entries],
             [entry.target.frozen_contact_id for entry in entries],
             [entry.target.recipient_no for entry in entries],
             [entry.service for entry in entries],
             [entry.target.vapid_key_id or lease.vapid_key_id for entry in entries],
+            [int(entry.is_put_off) for entry in entries],
             [entry.retry_at for entry in entries],
             [entry.http_code for entry in entries],
             job.message_id,

@@ -7,19 +7,12 @@ than MOST_POKES: the next one finds the rest.
 import logging
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final
-
-from django.db import connection
 
 from campaigns import control, finishing, launch, retries, targeted
-from campaigns.models import Batch, Campaign, Lane, Message
+from campaigns.choosing import MOST_POKES, Allowances, due_batches
+from campaigns.models import Campaign, Lane, Message
 
 log = logging.getLogger(__name__)
-
-MOST_POKES: Final = 200
-"""Batches poked in one sweep, per lane; workers at work find more than enough in them until the next."""
-
-_GOING = f"({Message.Status.SENDING:d}, {Message.Status.FREEZING:d})"
 
 
 @dataclass(slots=True)
@@ -37,8 +30,9 @@ def sweep(now: datetime) -> Due:
     retries.move_due(now)
     freezing = Message.objects.filter(finished_at=None, status=Message.Status.FREEZING)
     due.freezing = list(freezing.values_list("pk", flat=True)[:MOST_POKES])
-    for lane in Lane.values:
-        due.batches += due_batches(lane)
+    allowances = Allowances()
+    for lane in (Lane.TARGETED, Lane.CAMPAIGN):
+        due.batches += due_batches(lane, now, allowances)
     end_what_is_over(now)
     forget_secrets(now)
     return due
@@ -48,7 +42,7 @@ def due_of_message(message_id: int) -> Due:
     """The same of one message alone."""
     message = Message.objects.get(pk=message_id)
     freezing = [message_id] if message.status == Message.Status.FREEZING else []
-    return Due(due_batches(message.lane, message_id), freezing)
+    return Due(due_batches(message.lane, None, Allowances(), message_id), freezing)
 
 
 def begin_scheduled(now: datetime) -> None:
@@ -58,22 +52,6 @@ def begin_scheduled(now: datetime) -> None:
         if launch.launch_when_due(campaign_id, now) is None:
             log.warning("campaign %s could not be launched at its time", campaign_id)
     targeted.begin_due(now)
-
-
-def due_batches(lane: Any, message_id: int | None = None) -> list[tuple[int, int]]:
-    """Batches that can be claimed now, oldest first, as (id, lane); judged by the database's clock, as leases are."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"""select b.id, b.lane from batch b join message m on m.id = b.message_id
-                where m.status in {_GOING} and b.lane = %s and (%s::bigint is null or b.message_id = %s)
-                  and b.not_before <= now()
-                  and (b.state = {Batch.State.READY:d} or b.state = {Batch.State.LEASED:d} and b.lease_until < now())
-                  and not exists (select from service_state s where s.service = b.service
-                                  and s.vapid_key_id = b.vapid_key_id and s.paused_until > now())
-                order by b.id limit {MOST_POKES}""",
-            [lane, message_id, message_id],
-        )
-        return cursor.fetchall()
 
 
 def end_what_is_over(now: datetime) -> None:

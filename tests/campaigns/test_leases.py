@@ -7,7 +7,8 @@ import pytest
 from django.db import connection, connections
 from django.utils import timezone
 
-from campaigns import finishing, leases, loading, recording, sending
+from campaigns import finishing, flights, leases, loading, recording, sending
+from campaigns.flights import Flight
 from campaigns.models import Batch, Delivery, Message, Retry, ServiceState
 from campaigns.recording import Entry, record
 from campaigns.worker_process import make_transport
@@ -229,7 +230,7 @@ def test_a_process_that_is_to_end_hands_its_batch_back_with_what_it_has(world, t
 def test_what_is_under_way_when_a_process_ends_is_tried_once_more(world, settings, monkeypatch):
     world.devices(3)
     world.fault("hang", 1)
-    monkeypatch.setattr(sending, "LAST_ANSWERS_SECONDS", 0.3)
+    monkeypatch.setattr(flights, "LAST_ANSWERS_SECONDS", 0.3)
     transport = make_transport()
     message = world.launched()
     seen = iter(range(1000))
@@ -243,13 +244,13 @@ def test_never_more_is_unrecorded_than_the_setting_allows(world, transport, sett
     world.devices(40, mode="count")
     settings.PUSH_UNRECORDED_MAX = 10
     most = []
-    note = sending._Flight.begin
+    note = Flight.begin
 
     def begin(flight, target, prepared):
         note(flight, target, prepared)
         most.append(len(flight._under_way) + len(flight._unrecorded))
 
-    monkeypatch.setattr(sending._Flight, "begin", begin)
+    monkeypatch.setattr(Flight, "begin", begin)
     send(world.launched(), transport)
     assert 1 < max(most) <= 10
 
@@ -284,7 +285,7 @@ def test_renewing_prolongs_the_lease_by_the_database_clock(world, settings):
     lease = leases.claim(batch_ids(world.launched())[0])
     end_lease(lease.batch_id)
     with connection.cursor() as cursor:
-        assert leases.renew(cursor, lease) == (Message.Status.SENDING, False)
+        assert leases.renew(cursor, lease) == (Message.Status.SENDING, False, False, False, None, None)
         cursor.execute("select extract(epoch from lease_until - now()) from batch where id = %s", [lease.batch_id])
         assert 99 < cursor.fetchone()[0] <= 100
 

@@ -1,0 +1,210 @@
+"""The requests of Batches that are under way in one process, and their outcomes until they are recorded.
+
+A flight is one Batch's. While it only waits for a push service that does not answer, its process works at a Batch of
+another road: flights are nested, the one begun last lands first, and all of them record and renew their leases in time.
+"""
+
+from collections.abc import Callable, Collection
+from datetime import UTC, datetime
+from time import monotonic
+from typing import Final, cast
+
+from django.conf import settings
+
+from campaigns import leases, roads
+from campaigns.answer_samples import Samples
+from campaigns.answer_tally import Tally
+from campaigns.loading import Job, Target
+from campaigns.recording import Entry, record, settle
+from pushplatform.webpush.outcome import Answer, Outcome, Verdict, classify
+from pushplatform.webpush.request import PushRequest, PushService
+from pushplatform.webpush.transport import Transport
+
+FLUSH_ANSWERS: Final = 250
+FLUSH_SECONDS: Final = 0.25
+"""Outcomes are recorded, the lease renewed and pause or cancel seen after so many answers or so long."""
+
+LAST_ANSWERS_SECONDS: Final = 5.0
+"""How long a process that is asked to end waits for what is under way."""
+
+IDLE_SECONDS: Final = 1.0
+"""A flight that got no answer for so long only waits."""
+
+MOST_NESTED: Final = 4
+
+Clock = Callable[[], datetime]
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)  # Django's looks into its settings each time: 7 µs, twice for each message
+
+
+class Flights:
+    """What one process has under way on its transport; the last of `stack` is the one that goes on.
+
+    `elsewhere`: works at a Batch of a road that is none of these, if one is due.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        clock: Clock,
+        stopping: Callable[[], bool],
+        elsewhere: Callable[["Flights", Collection[roads.Key]], None],
+    ):
+        self.transport, self.clock, self.stopping = transport, clock, stopping
+        self._elsewhere = elsewhere
+        self._deadline: float | None = None
+        self.stack: list[Flight] = []
+        self.held_below = 0
+        """Requests under way and outcomes not recorded of all flights but the last."""
+
+    def push(self, flight: "Flight") -> None:
+        """Lets another Batch's flight go on, above those there are."""
+        self.held_below = sum(one.held for one in self.stack)
+        self.stack.append(flight)
+
+    def pop(self) -> None:
+        """Ends the last; the one before goes on."""
+        self.stack.pop()
+        self.held_below = sum(one.held for one in self.stack[:-1])
+
+    def turn(self, wait: float) -> None:
+        """Lets the transport work, notes answers, and records what it is time to."""
+        for ticket, answer in self.transport.poll(wait):
+            flight, target, service = cast("tuple[Flight, Target, PushService]", ticket)
+            flight.note(target, service, answer)
+        for flight in self.stack:
+            flight.flush_in_time()
+        if len(self.stack) > 1:
+            self.held_below = sum(flight.held for flight in self.stack[:-1])
+
+    def wait(self) -> None:
+        """Waits for answers; works elsewhere when none come."""
+        self.turn(FLUSH_SECONDS)
+        if self.stack[-1].only_waits() and len(self.stack) < MOST_NESTED and not self.stopping():
+            self._elsewhere(self, [flight.road for flight in self.stack])
+
+    def is_over(self) -> bool:
+        """Whether this process is to end and has waited long enough for what is under way."""
+        if self._deadline is None and self.stopping():
+            self._deadline = monotonic() + LAST_ANSWERS_SECONDS
+        return self._deadline is not None and monotonic() > self._deadline
+
+    def abandon(self) -> None:
+        """This process ends now: what has no answer may have arrived, and is tried once more like any such."""
+        self.transport.close()
+        for flight in self.stack:
+            flight.give_up()
+
+
+class Flight:
+    """The requests of one Batch that are under way, and the outcomes not yet recorded."""
+
+    def __init__(self, job: Job, flights: Flights):
+        self._job, self._flights = job, flights
+        self._transport, self._clock = flights.transport, flights.clock
+        self._under_way: dict[int, Target] = {}
+        self._unrecorded: list[Entry] = []
+        self._samples, self._tally = Samples(), Tally()
+        self._most = settings.PUSH_UNRECORDED_MAX
+        flights.push(self)
+        # Half of what is left: a road that hangs leaves room for another.
+        self._window = max(1, min((self._most - flights.held_below) // 2, job.lease.window or self._most))
+        self._allowance = job.lease.allowance
+        self._next_flush = monotonic() + FLUSH_SECONDS
+        self._next_look = 0.0
+        self._halted = False
+        self.road, self.lane = job.lease.road, job.lease.lane
+        self.begun = 0
+        self.lease_lost = False
+
+    @property
+    def held(self) -> int:
+        return len(self._under_way) + len(self._unrecorded)
+
+    def begin(self, target: Target, prepared: PushRequest | Entry) -> None:
+        """Starts the request of a device, or notes that there is none."""
+        if isinstance(prepared, Entry):
+            self._unrecorded.append(prepared)
+        else:
+            self._under_way[target.device_id] = target
+            self._transport.submit(prepared, (self, target, prepared.endpoint.service))
+            self.begun += 1
+        self._flights.turn(0.0)
+
+    def has_room(self) -> bool:
+        """Waits until another request may start; False when none may.
+
+        That is when it is paused or cancelled, the allowance is used up, the lease lost, or the process is to end.
+        """
+        waits = False
+        while not self._halted and not self._flights.stopping():
+            if self._allowance is not None and self.begun >= self._allowance:
+                return False
+            under_way = len(self._under_way)
+            if under_way < self._window and under_way + len(self._unrecorded) + self._flights.held_below < self._most:
+                return True
+            if not waits:
+                waits, self._next_look = True, monotonic() + IDLE_SECONDS
+            if self._under_way or not self._unrecorded:
+                self._flights.wait()
+            else:
+                self.flush()
+        return False
+
+    def land(self) -> None:
+        """Waits for the answers still to come, records everything, and leaves the stack."""
+        self._next_look = monotonic() + IDLE_SECONDS
+        while self._under_way:
+            if self._flights.is_over():
+                self._flights.abandon()
+                break
+            self._flights.wait()
+        self.flush()
+        self._flights.pop()
+
+    def only_waits(self) -> bool:
+        """Whether no answer has come for a while; once asked and true, not again before the same time has passed."""
+        if monotonic() < self._next_look:
+            return False
+        self._next_look = monotonic() + IDLE_SECONDS
+        return True
+
+    def note(self, target: Target, service: PushService, answer: Answer) -> None:
+        """Takes the answer for a device."""
+        del self._under_way[target.device_id]
+        now = self._clock()
+        verdict = classify(answer, service=service, now=now.timestamp())
+        self._tally.note(target.device_id, verdict, answer)
+        if verdict.outcome is not Outcome.ACCEPTED:
+            self._samples.note(service, verdict, answer, target.endpoint or "")
+        self._unrecorded.append(
+            settle(self._job, target, verdict, answer.status, service, now, is_unsent=answer.error == "out_of_reach")
+        )
+
+    def give_up(self) -> None:
+        """Notes as unknown what is under way, and cannot be waited for."""
+        unknown = Verdict(Outcome.RETRY, "no_answer", None)
+        for target in self._under_way.values():
+            self._unrecorded.append(settle(self._job, target, unknown, 0, self._job.lease.service, self._clock()))
+        self._under_way.clear()
+
+    def flush_in_time(self) -> None:
+        """Records when there is enough, when it is time to, or when the road is in trouble."""
+        if (
+            len(self._unrecorded) >= FLUSH_ANSWERS
+            or monotonic() >= self._next_flush
+            or (self._tally.is_trouble and not self._halted)
+        ):
+            self.flush()
+
+    def flush(self) -> None:
+        """Records what there is, and learns whether to go on."""
+        if self._unrecorded:
+            self._next_look = monotonic() + IDLE_SECONDS
+        status = record(self._job, self._unrecorded, self._clock(), self._samples.take(), self._tally)
+        self._unrecorded, self._tally = [], Tally()
+        self._next_flush = monotonic() + FLUSH_SECONDS
+        self.lease_lost = self.lease_lost or status is None
+        self._halted = self.lease_lost or status is None or not leases.goes_on(status)
