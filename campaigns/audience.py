@@ -1,9 +1,8 @@
 """Who gets a message: segments less exclusions, consent, active devices, the device rule. Counted, and made Batches.
 
-The rule becomes SQL over the aliases `d` (device) and `c` (contact); the same text counts and freezes.
+The rules become SQL over the alias `d` (device) and what they read; the same text counts and freezes.
 """
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,12 +11,12 @@ from typing import Any, Final, NamedTuple, Self
 from django.conf import settings
 from django.db import connection
 
+from campaigns.device_choice import DeviceChoice
 from campaigns.models import Lane, Message
+from campaigns.segment_fields import CATALOGUE
 from subscribers import segments
 from subscribers.models import Device, Purpose, Segment
-
-DEVICE_RULES: Final = ("all", "latest")
-_READS_CONTACT = re.compile(r"\bc\.")
+from subscribers.segments.rule import AnyOf
 
 
 class UnknownSegment(ValueError):
@@ -51,23 +50,28 @@ class Row(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Audience:
-    """Who is meant, with the definitions of the segments as they were: it can be kept with a Message."""
+    """Who is meant, with the definitions of the segments as they were: it can be kept with a Message.
+
+    `devices`: a device rule as JSON; raises ValueError when it is none. `saved`: the segments that the definitions
+    refer to, by id; None reads them as they are now.
+    """
 
     site_id: int
     bit: int
     include: tuple[dict[str, Any], ...]
     exclude: tuple[dict[str, Any], ...]
-    devices: str = "all"
+    devices: Any = "all"
     now: datetime | None = None
     """What "within 30 days" counts back from; None is the present."""
+    saved: dict[str, Any] | None = None
 
     @classmethod
     def of(
-        cls, site_id: int, segment_ids: Iterable[int], excluded_ids: Iterable[int], purpose: Purpose, devices: str
+        cls, site_id: int, segment_ids: Iterable[int], excluded_ids: Iterable[int], purpose: Purpose, devices: Any
     ) -> Self:
-        """The audience of saved segments; raises UnknownSegment, and ValueError for an unknown device rule."""
-        if devices not in DEVICE_RULES:
-            raise ValueError(f"devices must be one of {', '.join(DEVICE_RULES)}")
+        """The audience of saved segments; raises UnknownSegment, ValueError for an unknown device rule, and
+        segments.DefinitionError for a segment that cannot be worked out."""
+        DeviceChoice.of(devices)
         include, exclude = list(dict.fromkeys(segment_ids)), list(dict.fromkeys(excluded_ids))
         known = dict(
             Segment.objects.filter(site_id=site_id, archived=False, id__in=[*include, *exclude]).values_list(
@@ -76,7 +80,9 @@ class Audience:
         )
         if missing := [id_ for id_ in [*include, *exclude] if id_ not in known]:
             raise UnknownSegment(missing)
-        return cls(site_id, purpose.bit, tuple(known[i] for i in include), tuple(known[i] for i in exclude), devices)
+        saved = segments.referred_to([known[i] for i in [*include, *exclude]], site_id, CATALOGUE)
+        definitions = tuple(known[i] for i in include), tuple(known[i] for i in exclude)
+        return cls(site_id, purpose.bit, *definitions, devices, saved=saved)
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -84,6 +90,7 @@ class Audience:
             "include": list(self.include),
             "exclude": list(self.exclude),
             "devices": self.devices,
+            "saved": self.saved,
         }
 
     @classmethod
@@ -96,34 +103,74 @@ class Audience:
             tuple(frozen["exclude"]),
             frozen["devices"],
             message.send_at,
+            frozen.get("saved"),
         )
 
-    def selection(self, within: str = "true", within_params: Sequence[Any] = ()) -> tuple[str, list[Any]]:
-        """A query of the devices that the segments match, and its parameters; `within` narrows it.
+    @property
+    def choice(self) -> DeviceChoice:
+        return DeviceChoice.of(self.devices)
 
-        Its columns: id, cid, service, vapid_key_id, last_seen_at, consents, active, excluded.
+    def compiled(self) -> "Selection":
+        """The query of this audience; raises segments.DefinitionError."""
+        compiler = segments.Compiler(self.now)
+        include, exclude = self._any_of(self.include, compiler), self._any_of(self.exclude, compiler)
+        if self.choice.reads_statistics:
+            compiler.read("s")
+        return Selection(self, compiler, include, exclude)
+
+    def selection(self, within: str = "true", within_params: Sequence[Any] = ()) -> tuple[str, list[Any]]:
+        """`compiled().query()`: its text and parameters."""
+        return self.compiled().query(within, within_params)
+
+    def _any_of(self, definitions: Sequence[dict[str, Any]], compiler: segments.Compiler) -> segments.Sql:
+        """The condition that one of the segments holds; of no segments none does."""
+        rules = tuple(segments.parse(one, self.site_id, CATALOGUE, saved=self.saved) for one in definitions)
+        return compiler.condition(AnyOf(rules))
+
+
+class Selection(NamedTuple):
+    """The devices that the segments of an audience match, as a query that can be narrowed."""
+
+    audience: Audience
+    compiler: segments.Compiler
+    include: segments.Sql
+    exclude: segments.Sql
+
+    @property
+    def is_slow_in_steps(self) -> bool:
+        """Whether it reads facts that cannot be narrowed to a range of devices: each step would read all of them."""
+        return not self.compiler.can_be_narrowed
+
+    def query(
+        self,
+        within: str = "true",
+        within_params: Sequence[Any] = (),
+        *,
+        devices: str = "device",
+        narrow: str = "",
+        narrow_params: Sequence[Any] = (),
+    ) -> tuple[str, list[Any]]:
+        """Its text and parameters. `within`: a condition on a device `d`; `narrow`: the same on its id, as in
+        `between %s and %s`, by which facts are narrowed; `devices`: the relation instead of all devices.
+
+        Its columns: id, cid, service, vapid_key_id, last_seen_at, consents, active, excluded, fits (the device rule),
+        and clicked, shown where the device rule asks for them.
         """
-        include, include_params = self._any_of(self.include)
-        exclude, exclude_params = self._any_of(self.exclude)
-        contact = "left join contact c on c.id = d.contact_id" if _READS_CONTACT.search(include + exclude) else ""
+        choice = self.audience.choice
+        fits, fits_params = choice.fits()
+        joins = self.compiler.joins(narrow, narrow_params)
+        engaged = ", coalesce(s.clicked, 0) clicked, coalesce(s.shown, 0) shown" if choice.reads_statistics else ""
         sql = f"""
             select d.id, coalesce(d.contact_id, 0) cid, d.service, d.vapid_key_id, d.last_seen_at,
                    d.allowed & %s <> 0 consents, d.status = {Device.Status.ACTIVE:d} active,
-                   ({exclude}) is true excluded
-            from device d {contact}
-            where d.site_id = %s and d.status < {Device.Status.REPLACED:d} and ({within}) and ({include})"""
-        return sql, [1 << self.bit, *exclude_params, self.site_id, *within_params, *include_params]
-
-    def _any_of(self, definitions: Sequence[dict[str, Any]]) -> tuple[str, list[Any]]:
-        """The condition that one of the segments holds; of no segments none does."""
-        rules = [segments.parse(definition, self.site_id) for definition in definitions]
-        compiled = [segments.compile_rule(rule, self.now) for rule in rules]
-        if not compiled:
-            return "false", []
-        return " or ".join(f"({sql})" for sql, _ in compiled), [param for _, params in compiled for param in params]
+                   ({self.exclude.text}) is true excluded, {fits} fits{engaged}
+            from {devices} d {joins.text}
+            where d.site_id = %s and d.status < {Device.Status.REPLACED:d} and ({within}) and ({self.include.text})"""
+        params = [1 << self.audience.bit, *self.exclude.parameters, *fits_params, *joins.parameters]
+        return sql, [*params, self.audience.site_id, *within_params, *self.include.parameters]
 
 
-CHOSEN: Final = "consents and active and not excluded"
+CHOSEN: Final = "consents and active and not excluded and fits"
 """What of a selection is sent to."""
 
 STEPS: Final = """count(*) matched, count(*) filter (where consents) with_consent,
@@ -133,7 +180,7 @@ STEPS: Final = """count(*) matched, count(*) filter (where consents) with_consen
 
 
 def count(
-    site_id: int, segment_ids: Iterable[int], excluded_ids: Iterable[int], purpose: Purpose, devices_rule: str = "all"
+    site_id: int, segment_ids: Iterable[int], excluded_ids: Iterable[int], purpose: Purpose, devices_rule: Any = "all"
 ) -> Waterfall:
     """How many are left after each step, exactly; raises UnknownSegment and segments.DefinitionError."""
     return count_audience(Audience.of(site_id, segment_ids, excluded_ids, purpose, devices_rule))
@@ -143,16 +190,25 @@ def count_audience(audience: Audience) -> Waterfall:
     """The same of an audience at hand."""
     selection, params = audience.selection()
     with connection.cursor() as cursor:
-        cursor.execute(
-            f"""select {STEPS}, count(*) filter (where {CHOSEN} and cid = 0),
-                       count(distinct cid) filter (where {CHOSEN} and cid <> 0)
-                from ({selection}) m""",
-            params,
-        )
-        matched, with_consent, active, after_exclusions, unlinked, contacts = cursor.fetchone()
-    people = unlinked + contacts
-    chosen = people if audience.devices == "latest" else after_exclusions
-    return Waterfall(matched, with_consent, active, after_exclusions, chosen, people)
+        cursor.execute(counting_query(selection), params)
+        return waterfall_of(cursor.fetchone(), audience.choice)
+
+
+def counting_query(selection: str) -> str:
+    """The query whose one row `waterfall_of` reads.
+
+    Devices are first gathered by person: counting distinct contacts would sort them all, which takes twice as long.
+    """
+    return f"""
+        select coalesce(sum(matched), 0), coalesce(sum(with_consent), 0), coalesce(sum(active), 0),
+               coalesce(sum(after_exclusions), 0), coalesce(sum(fitting), 0),
+               coalesce(sum(case when cid = 0 then fitting else (fitting > 0)::int end), 0)
+        from (select cid, {STEPS}, count(*) filter (where {CHOSEN}) fitting from ({selection}) m group by cid) p"""
+
+
+def waterfall_of(row: Sequence[Any], choice: DeviceChoice) -> Waterfall:
+    matched, with_consent, active, after_exclusions, fitting, people = map(int, row)
+    return Waterfall(matched, with_consent, active, after_exclusions, people if choice.picks_one else fitting, people)
 
 
 def is_empty(audience: Audience) -> bool:

@@ -13,7 +13,7 @@ from django.conf import settings
 from django.db import connection, transaction
 
 from campaigns import control, finishing
-from campaigns.audience import BATCH_COLUMNS, BATCH_VALUES, CHOSEN, SLICE, STEPS, Audience, batch_values
+from campaigns.audience import BATCH_COLUMNS, BATCH_VALUES, CHOSEN, SLICE, STEPS, Audience, Selection, batch_values
 from campaigns.models import AudienceChoice, Lane, Message
 from subscribers.models import Device
 from subscribers.segments import DefinitionError
@@ -81,12 +81,13 @@ def _step(message_id: int, stretch: int) -> tuple[list[int], int] | None:
     if message is None:
         return None
     audience = Audience.of_message(message)
-    chosen_first = audience.devices != "all"
+    selection = audience.compiled()
+    chosen_first = audience.choice.picks_one or selection.is_slow_in_steps
     if chosen_first and not AudienceChoice.objects.filter(pk=message_id).exists():
-        _choose(message, audience)
+        _choose(message, audience, selection)
     low, length = message.freeze_cursor, STEP * stretch if message.freeze_cursor else FIRST_STEP
     high = min(low + length, message.freeze_end)
-    batch_ids, devices = (_slice if chosen_first else _range)(message, audience, low, high)
+    batch_ids, devices = _slice(message, audience, low, high) if chosen_first else _range(message, selection, low, high)
     message.freeze_cursor = high
     message.targeted += devices
     if high >= message.freeze_end:
@@ -96,9 +97,10 @@ def _step(message_id: int, stretch: int) -> tuple[list[int], int] | None:
     return batch_ids, devices
 
 
-def _range(message: Message, audience: Audience, low: int, high: int) -> tuple[list[int], int]:
+def _range(message: Message, selected: Selection, low: int, high: int) -> tuple[list[int], int]:
     """Batches of the devices with ids above `low` up to `high`, in one look at them."""
-    selection, params = audience.selection("d.id > %s and d.id <= %s", [low, high])
+    ids = [low + 1, high]
+    selection, params = selected.query("d.id between %s and %s", ids, narrow="between %s and %s", narrow_params=ids)
     with connection.cursor() as cursor:
         cursor.execute(
             f"""with m as materialized ({selection}),
@@ -114,17 +116,14 @@ def _range(message: Message, audience: Audience, low: int, high: int) -> tuple[l
     return batch_ids or [], int(devices)
 
 
-def _choose(message: Message, audience: Audience) -> None:
+def _choose(message: Message, audience: Audience, selected: Selection) -> None:
     """Chooses the device of each person once and for all; `freeze_cursor` then counts the places in this choice."""
-    selection, params = audience.selection()
+    selection, params = selected.query()
     with connection.cursor() as cursor:
         cursor.execute(
             f"""with m as materialized ({selection}),
-                     t as (select id, cid, last_seen_at from m where {CHOSEN}),
-                     -- of contact 0 every device is somebody of whom we know no other
-                     o as (select id from t where cid = 0 union all
-                           (select distinct on (cid) id from t where cid <> 0
-                            order by cid, last_seen_at desc, id desc)),
+                     t as (select * from m where {CHOSEN}),
+                     o as ({audience.choice.chosen("t")}),
                      a as (insert into audience_choice (message_id, device_ids)
                            select %s, coalesce(array_agg(id order by id), '{{}}') from o
                            returning cardinality(device_ids) n)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from campaigns.audience import DEVICE_RULES
+from campaigns.device_choice import DeviceChoice
 from pushplatform.webpush.request import MAX_TTL, URGENCIES
 
 DEFAULT_TTL: Final = 86_400
@@ -24,7 +24,7 @@ Wrong = tuple[str, str, str]
 class Options:
     """`ttl`: seconds, the most that a push service may keep it; `expires_at`: when it is too late to send."""
 
-    devices: str
+    devices: Any
     ttl: int
     expires_at: datetime
     urgency: str
@@ -36,7 +36,7 @@ def parse_options(raw: dict[str, Any], start: datetime) -> tuple[Options | None,
     wrong: list[Wrong] = [
         (name, "unknown_field", f"There is no option {name}.") for name in sorted(map(str, set(raw) - _KNOWN))
     ]
-    devices = _choice(raw, "devices", DEVICE_RULES, "all", wrong)
+    devices = _devices(raw, wrong)
     urgency = _choice(raw, "urgency", URGENCIES, "normal", wrong)
     collapse_key = raw.get("collapse_key") or None
     if collapse_key is not None and not (isinstance(collapse_key, str) and len(collapse_key) <= MAX_COLLAPSE_KEY):
@@ -45,6 +45,16 @@ def parse_options(raw: dict[str, Any], start: datetime) -> tuple[Options | None,
     if wrong:
         return None, wrong
     return Options(devices, ttl, expires_at, urgency, collapse_key), []
+
+
+def _devices(raw: dict[str, Any], wrong: list[Wrong]) -> Any:
+    """The device rule, as it is kept."""
+    value = raw.get("devices") or "all"
+    try:
+        DeviceChoice.of(value)
+    except ValueError as error:
+        wrong.append(("devices", "invalid_value", f"It {error}."))
+    return value
 
 
 def _choice(raw: dict[str, Any], name: str, known: tuple[str, ...], default: str, wrong: list[Wrong]) -> str:

@@ -19,7 +19,7 @@ from subscribers.models import Device, Purpose
 
 RECEIVED, SHOWN, CLICKED, CLOSED, _CONVERTED = ReceiptKind.values
 _COLUMNS: Final[dict[int, str]] = {RECEIVED: "received", SHOWN: "shown", CLICKED: "clicked", CLOSED: "closed"}
-_OF_DEVICES: Final = (RECEIVED, SHOWN, CLICKED)
+_OF_DEVICES: Final = (RECEIVED, SHOWN, CLICKED, CLOSED)
 
 
 class Fact(NamedTuple):

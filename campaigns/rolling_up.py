@@ -27,7 +27,7 @@ def roll_up() -> int:
                                         order by id limit {AT_ONCE} for update skip locked)
                            returning id, message_id, attempt, device_ids),
                      s as (select x.device_id, count(*)::int n, max(x.at) newest,
-                                  (array_agg(extract(epoch from x.at)::int order by x.at desc))[1:{NEWEST}] times
+                                  (array_agg(floor(extract(epoch from x.at))::int order by x.at desc))[1:{NEWEST}] times
                            from b cross join lateral unnest(b.device_ids) u(d)
                            join delivery x on x.message_id = b.message_id and x.device_id = u.d
                              and x.attempts = b.attempt and x.status = {Outcome.ACCEPTED:d}

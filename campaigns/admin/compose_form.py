@@ -17,7 +17,7 @@ from unfold.widgets import (
     UnfoldBooleanSwitchWidget,
 )
 
-from campaigns.audience import DEVICE_RULES
+from campaigns.device_choice import PICKS as DEVICE_RULES
 from campaigns.models import Campaign, CampaignSegment
 from pushplatform.sites.models import Site
 from subscribers.models import Purpose, Segment
@@ -35,8 +35,14 @@ URGENCY_WORDS = {
     "normal": "Normal",
     "high": "High: wakes the device, for what cannot wait",
 }
-DEVICES_WORDS = {"all": "Every device of each person", "latest": "Only the device each person used last"}
+DEVICES_WORDS = {
+    "all": "Every device of each person",
+    "latest": "Only the device each person used last",
+    "most_engaged": "Only the device on which each person clicked most",
+}
 TRANSLATED = ("title", "body", "url")
+MOST_PER_MINUTE = 10_000_000
+"""A ceiling above what any push service takes is none."""
 
 
 def _text(placeholder: str = "", **attrs: Any) -> UnfoldAdminTextInputWidget:
@@ -101,6 +107,15 @@ class ComposeForm(forms.Form):
         widget=_text("for example: stock-alert"),
         help_text="A newer message of this name takes the place of one not yet read. Usually empty. "
         "Chrome keeps four waiting names per device; older ones are lost.",
+    )
+    per_minute = forms.IntegerField(
+        label="Messages a minute, at most",
+        required=False,
+        min_value=1,
+        max_value=MOST_PER_MINUTE,
+        widget=_text("no limit", type="number", min=1),
+        help_text="So that a shop or a call centre can keep up with who comes. Usually empty: as fast as push services "
+        "take it.",
     )
 
     def __init__(self, *args: Any, site: Site, campaign: Campaign | None = None, **kwargs: Any):
@@ -171,6 +186,8 @@ class ComposeForm(forms.Form):
             options["expires_at"] = given["until"].isoformat()
         else:
             options["ttl"] = given["ttl_number"] * UNITS[given["ttl_unit"]]
+        if given.get("per_minute"):
+            options["per_minute"] = given["per_minute"]
         if given["collapse_key"].strip():
             options["collapse_key"] = given["collapse_key"].strip()
         return options
@@ -224,6 +241,7 @@ def initial_of(campaign: Campaign) -> dict[str, Any]:
         "devices": options.get("devices", "all"),
         "urgency": options.get("urgency", "normal"),
         "collapse_key": options.get("collapse_key") or "",
+        "per_minute": options.get("per_minute"),
     } | {name: content.get(name) or "" for name in ("title", "body", "url", "image", "icon")}
     for number, action in zip(BUTTONS, content.get("actions") or [], strict=False):
         initial |= {f"button_{number}_title": action.get("title"), f"button_{number}_url": action.get("url")}

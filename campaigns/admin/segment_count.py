@@ -18,7 +18,7 @@ def count(site: Site, rule: Rule, purpose: Purpose | None) -> dict[str, Any]:
 
     Without a purpose, consent to none is asked.
     """
-    condition, parameters = compile_rule(rule)
+    tables, table_parameters, condition, parameters = compile_rule(rule)
     bit = 1 << purpose.bit if purpose else None
     with connection.cursor() as cursor:
         cursor.execute(
@@ -27,17 +27,17 @@ def count(site: Site, rule: Rule, purpose: Purpose | None) -> dict[str, Any]:
                        count(distinct who) filter (where m and consents and active)
                 from (select ({condition}) is true m, {"d.allowed & %s <> 0" if bit else "true"} consents,
                              d.status = {Device.Status.ACTIVE:d} active, coalesce(d.contact_id, -d.id) who
-                      from device d left join contact c on c.id = d.contact_id
+                      from device d {tables}
                       where d.site_id = %s and d.status < {Device.Status.REPLACED:d}) x""",
-            [*parameters, *([bit] if bit else []), site.pk],
+            [*parameters, *([bit] if bit else []), *table_parameters, site.pk],
         )
         figures = dict(zip(FIGURES, cursor.fetchone(), strict=True))
         cursor.execute(
             f"""select distinct d.contact_id from (
-                    select d.contact_id from device d left join contact c on c.id = d.contact_id
+                    select d.contact_id from device d {tables}
                     where d.site_id = %s and d.status = {Device.Status.ACTIVE:d} and d.contact_id is not null
                       and ({condition}) limit {EXAMPLES * 4}) d limit {EXAMPLES}""",
-            [site.pk, *parameters],
+            [*table_parameters, site.pk, *parameters],
         )
         contacts = Contact.objects.in_bulk([row[0] for row in cursor.fetchall()])
     examples = [{"id": one.pk, "name": name_of(one) or "", "crm": one.external_id} for one in contacts.values()]

@@ -13,11 +13,12 @@ from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from campaigns.admin import segment_count, segment_fields
 from campaigns.models import Campaign
+from campaigns.segment_fields import parse
 from pushplatform.sites.access import Right, may
 from pushplatform.sites.admin.scope import SiteScopedAdmin, site_for
 from pushplatform.sites.models import Site
 from subscribers.models import Purpose, Segment
-from subscribers.segments import DefinitionError, describe, parse
+from subscribers.segments import DefinitionError, describe
 
 LONGEST = 100_000
 """Characters of a definition."""

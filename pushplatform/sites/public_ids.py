@@ -14,7 +14,7 @@ from django.db import connection
 
 from pushplatform.sites.models import PublicIdKey
 
-KINDS = {"msg": 1, "dev": 2, "cmp": 3, "seg": 4, "whk": 5, "site": 6, "wrd": 7}
+KINDS = {"msg": 1, "dev": 2, "cmp": 3, "seg": 4, "whk": 5, "site": 6, "wrd": 7, "lst": 8}
 
 
 class UnknownId(ValueError):

@@ -11,7 +11,7 @@ from subscribers.models.consent import (
 from subscribers.models.contact import Contact, ContactList, ContactListMember, ErasedContact, MergedContact
 from subscribers.models.device import Device, DeviceStats, Subscription
 from subscribers.models.journal import JournalLine
-from subscribers.models.segment import Segment
+from subscribers.models.segment import Segment, SegmentSize
 
 __all__ = [
     "Attribute",
@@ -32,6 +32,7 @@ __all__ = [
     "Purpose",
     "Scope",
     "Segment",
+    "SegmentSize",
     "Subscription",
     "Wording",
 ]

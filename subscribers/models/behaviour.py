@@ -17,6 +17,7 @@ class Behaviour(models.Model):
         db_table = "behaviour"
         indexes = [
             models.Index(fields=["site_id", "key"], name="behaviour_key"),  # POST /events: once for each id
+            models.Index(fields=["site_id", "name", "occurred_at"], name="behaviour_name"),  # segments: who did it
             # Read by erasure and export.
             models.Index(fields=["contact_id"], condition=models.Q(contact_id__isnull=False), name="behaviour_contact"),
             models.Index(fields=["device_id"], condition=models.Q(device_id__isnull=False), name="behaviour_device"),

@@ -113,6 +113,10 @@ class ConsentState(models.Model):
 
     class Meta:
         db_table = "consent_state"
+        indexes = [
+            # Read by segments: who withdrew, who agreed since when.
+            models.Index(fields=["purpose_id", "scope", "decision", "at", "subject_id"], name="consent_state_since")
+        ]
 
     def __str__(self) -> str:
         return self.get_decision_display()

@@ -1,6 +1,7 @@
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.db import models
+from django.db.models.functions import Now
 
 
 class Contact(models.Model):
@@ -63,10 +64,13 @@ class MergedContact(models.Model):
 
 
 class ContactList(models.Model):
-    """An uploaded list of CRM ids."""
+    """An uploaded list of CRM ids. `unknown`: ids in the upload that no contact had."""
 
-    site = models.ForeignKey("sites.Site", models.CASCADE)
+    site = models.ForeignKey("sites.Site", models.CASCADE, related_name="contact_lists")
     name = models.CharField(max_length=100)
+    members = models.IntegerField(default=0)
+    unknown = models.IntegerField(default=0)
+    created_at = models.DateTimeField(db_default=Now())
 
     class Meta:
         db_table = "contact_list"

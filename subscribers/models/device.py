@@ -1,5 +1,6 @@
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
+from django.db.models import Value
 
 
 class Device(models.Model):
@@ -78,14 +79,19 @@ class DeviceStats(models.Model):
     last_received_at = models.DateTimeField(null=True)
     last_shown_at = models.DateTimeField(null=True)
     last_clicked_at = models.DateTimeField(null=True)
+    last_closed_at = models.DateTimeField(null=True)
     sent = models.IntegerField(default=0)
     received = models.IntegerField(default=0)
     shown = models.IntegerField(default=0)
     clicked = models.IntegerField(default=0)
+    closed = models.IntegerField(default=0, db_default=0)
     recent_sent = _newest_ten()
     recent_received = _newest_ten()
     recent_shown = _newest_ten()
     recent_clicked = _newest_ten()
+    recent_closed = ArrayField(
+        models.IntegerField(), default=list, db_default=Value([], ArrayField(models.IntegerField()))
+    )
 
     class Meta:
         db_table = "device_stats"

@@ -18,3 +18,19 @@ class Segment(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class SegmentSize(models.Model):
+    """How large a segment was on a day (of its Site's time zone); `people`: an unlinked device counts as one."""
+
+    pk = models.CompositePrimaryKey("segment_id", "day")
+    segment = models.ForeignKey(Segment, models.CASCADE, related_name="sizes", db_index=False)
+    day = models.DateField()
+    devices = models.IntegerField()
+    people = models.IntegerField()
+
+    class Meta:
+        db_table = "segment_size"
+
+    def __str__(self) -> str:
+        return f"{self.devices} on {self.day}"

@@ -1,8 +1,8 @@
 """Segments: saved rules over devices and their contacts. Parse, then compile or describe."""
 
 from subscribers.segments.catalogue import DEVICE_AND_CONTACT_FIELDS
-from subscribers.segments.compile import compile_rule
-from subscribers.segments.definition import DefinitionError, Understood, parse, understand
+from subscribers.segments.compile import Compiled, Compiler, compile_rule
+from subscribers.segments.definition import DefinitionError, Understood, parse, referred_to, understand
 from subscribers.segments.describe import describe
 from subscribers.segments.fields import Catalogue, Field, Operator, Sql, Surroundings
 from subscribers.segments.rule import Rule
@@ -10,6 +10,8 @@ from subscribers.segments.rule import Rule
 __all__ = [
     "DEVICE_AND_CONTACT_FIELDS",
     "Catalogue",
+    "Compiled",
+    "Compiler",
     "DefinitionError",
     "Field",
     "Operator",
@@ -20,5 +22,6 @@ __all__ = [
     "compile_rule",
     "describe",
     "parse",
+    "referred_to",
     "understand",
 ]

@@ -1,52 +1,70 @@
 """The fields of devices and contacts. To add one: a line here; segments, pages and descriptions then know it."""
 
-from datetime import datetime
+from typing import Final
 
 from subscribers.segments import values
 from subscribers.segments.attributes import ATTRIBUTES
-from subscribers.segments.fields import Catalogue, Family, Field, Operator, Sql, Surroundings
-from subscribers.segments.operators import Operators, boolean, choice, language, negated, tags, text, time
-from subscribers.segments.values import one
+from subscribers.segments.consents import CONSENT
+from subscribers.segments.events import EVENT
+from subscribers.segments.fields import Catalogue, Field, Sql
+from subscribers.segments.lists import CONTACT_LIST
+from subscribers.segments.operators import Operators, boolean, choice, language, number, tags, text, time
 from subscribers.user_agent import BROWSERS, FORMS, SYSTEMS
 
-
-def _consent(bit: int) -> Operators:
-    def allowed(value: bool, now: datetime) -> Sql:
-        return Sql("d.allowed & %s " + ("<> 0" if value else "= 0"), (1 << bit,))
-
-    def say(value: bool) -> str:
-        return "was given" if value else "was not given"
-
-    return {
-        "eq": Operator(one(values.boolean), allowed, say),
-        "ne": Operator(one(values.boolean), negated(allowed), lambda value: say(not value)),
-    }
+CALLED: Final = {
+    "ios": "iOS", "macos": "macOS", "chromeos": "ChromeOS", "desktop": "Computer", "mobile": "Phone",
+    "samsung": "Samsung Internet",
+}  # fmt: skip
+"""What browsers, systems and forms are called where a capital letter does not do."""
 
 
-def _purpose(key: str, surroundings: Surroundings) -> Field | None:
-    purpose = surroundings.purposes.get(key)
-    return purpose and Field(f"consent.{key}", f"consent to {purpose.title}", _consent(purpose.bit))
+def _choices(words: tuple[str, ...]) -> dict[str, str]:
+    return {word: CALLED.get(word, word.capitalize()) for word in words}
 
 
-CONSENT = Family("consent.", "purpose", _purpose, lambda surroundings: surroundings.purposes)
+# Versions are texts such as 128 or 17.4: compared by their first number.
+_VERSION: Final = r"substring(d.browser_version from '^\d{1,6}')::numeric"
 
-FIELDS = (
-    Field("contact.external_id", "CRM id", text("c.external_id")),
-    Field("contact.tags", "tags", tags("c.tags")),
-    Field("contact.language", "person's language", language("c.language")),
-    Field("contact.time_zone", "person's time zone", text("c.time_zone")),
-    Field("contact.owner", "owner", text("c.owner")),
-    Field("device.browser", "browser", choice("d.browser", BROWSERS)),
-    Field("device.os", "system", choice("d.os", SYSTEMS)),
-    Field("device.form", "kind of device", choice("d.form", FORMS)),
-    Field("device.language", "browser's language", language("d.language")),
-    Field("device.time_zone", "browser's time zone", text("d.time_zone")),
-    Field("device.country", "country", text("d.country", values.country)),
-    Field("device.tags", "browser's tags", tags("d.tags")),
-    Field("device.last_seen", "last seen", time("d.last_seen_at")),
-    Field("device.subscribed_at", "subscribed", time("d.subscribed_at")),
-    Field("device.subscribed", "subscription", boolean("d.status = 1", "is active", "is not active")),
-    Field("device.identified", "link to a CRM id", boolean("d.contact_id is not null", "exists", "does not exist")),
+
+def _field(name: str, title: str, found: str, operators_: Operators, group: str, *, suggests: bool = False) -> Field:
+    return Field(name, title, operators_, Sql(found), group, suggests)
+
+
+def _contact(name: str, title: str, column: str, operators_: Operators, *, suggests: bool = False) -> Field:
+    return _field(f"contact.{name}", title, f"c.{column}", operators_, "Contact", suggests=suggests)
+
+
+def _device(name: str, title: str, column: str, operators_: Operators, *, suggests: bool = False) -> Field:
+    return _field(f"device.{name}", title, f"d.{column}", operators_, "Device", suggests=suggests)
+
+
+FIELDS: Final = (
+    _contact("external_id", "CRM id", "external_id", text("c.external_id")),
+    _contact("tags", "tags", "tags", tags("c.tags"), suggests=True),
+    _contact("language", "person's language", "language", language("c.language"), suggests=True),
+    _contact("time_zone", "person's time zone", "time_zone", text("c.time_zone"), suggests=True),
+    _contact("owner", "owner", "owner", text("c.owner"), suggests=True),
+    _contact("created", "known to us", "created_at", time("c.created_at")),
+    CONTACT_LIST,
+    _device("browser", "browser", "browser", choice("d.browser", _choices(BROWSERS))),
+    _device("browser_version", "browser's version", "browser_version", number(_VERSION), suggests=True),
+    _device("os", "system", "os", choice("d.os", _choices(SYSTEMS))),
+    _device("form", "kind of device", "form", choice("d.form", _choices(FORMS))),
+    _device("language", "browser's language", "language", language("d.language"), suggests=True),
+    _device("time_zone", "browser's time zone", "time_zone", text("d.time_zone"), suggests=True),
+    _device("country", "country", "country", text("d.country", values.country), suggests=True),
+    _device("tags", "browser's tags", "tags", tags("d.tags"), suggests=True),
+    _device("last_seen", "last seen", "last_seen_at", time("d.last_seen_at")),
+    _device("subscribed_at", "subscribed", "subscribed_at", time("d.subscribed_at")),
+    _field("device.page", "page of subscription", "u.page", text("u.page"), "Device", suggests=True),
+    _device("subscribed", "subscription", "status = 1", boolean("d.status = 1", "is active", "is not active")),
+    _device(
+        "identified",
+        "link to a CRM id",
+        "contact_id is not null",
+        boolean("d.contact_id is not null", "exists", "does not exist"),
+    ),
+    EVENT,
 )
 
-DEVICE_AND_CONTACT_FIELDS = Catalogue({field.name: field for field in FIELDS}, (ATTRIBUTES, CONSENT))
+DEVICE_AND_CONTACT_FIELDS: Final = Catalogue({field.name: field for field in FIELDS}, (ATTRIBUTES, CONSENT))

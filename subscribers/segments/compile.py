@@ -1,45 +1,98 @@
-"""Makes one parametrised SQL expression of a Rule."""
+"""Makes one parametrised SQL query of Rules: a condition for each, and the tables that their tests read."""
 
+import re
+from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
+from typing import Any, Final, NamedTuple
 
 from django.utils import timezone
 
-from subscribers.segments.fields import Sql
+from subscribers.segments.fields import NARROW, Sql, Table
 from subscribers.segments.rule import All, AnyOf, Not, Rule, Saved, Test
 
-
-def compile_rule(rule: Rule, now: datetime | None = None) -> tuple[str, list[Any]]:
-    """A boolean expression over `device d left join contact c on c.id = d.contact_id`, and its parameters.
-
-    It may be null, which counts as false. `now`: what "within 30 days" counts back from; None is the present.
-    """
-    text, parameters = _sql(rule, now or timezone.now())
-    return text, list(parameters)
-
-
-def _sql(rule: Rule, now: datetime) -> Sql:
-    match rule:
-        case All(rules):
-            return _joined(rules, " and ", "true", now)
-        case AnyOf(rules):
-            return _joined(rules, " or ", "false", now)
-        case Not(inner):
-            # Null counts as false everywhere; and, or keep it so, only here it would turn into something else.
-            text, parameters = _sql(inner, now)
-            return Sql(f"({text} is not true)", parameters)
-        case Test(field, op, value):
-            text, parameters = field.operators[op].sql(value, now)
-            return Sql(f"({text})", parameters)
-        case Saved():
-            return _sql(rule.rule, now)
+_FACTS: Final = re.compile(r"\bfacts(\d)?\.")
+_PLAIN: Final = {
+    "c": "left join contact c on c.id = d.contact_id",
+    "s": "left join device_stats s on s.device_id = d.id",
+    "u": "left join subscription u on u.device_id = d.id",
+}
+"""The tables that tests read by a fixed alias."""
 
 
-def _joined(rules: tuple[Rule, ...], word: str, empty: str, now: datetime) -> Sql:
-    if not rules:
-        return Sql(empty)
-    parts = [_sql(rule, now) for rule in rules]
-    return Sql(
-        "(" + word.join(text for text, _ in parts) + ")",
-        tuple(parameter for _, parameters in parts for parameter in parameters),
-    )
+class Compiled(NamedTuple):
+    """`select … from device d {tables} where {condition}`, with the parameters of both parts."""
+
+    tables: str
+    table_parameters: list[Any]
+    condition: str
+    parameters: list[Any]
+
+
+class Compiler:
+    """Compiles any number of Rules against one `device d`, and joins what all of them read, each table once."""
+
+    def __init__(self, now: datetime | None = None):
+        """`now`: what "within 30 days" counts back from; None is the present."""
+        self._now = now or timezone.now()
+        self._tables: dict[str, tuple[str, Table]] = {}  # by what tells them apart: alias and table
+        self._aliases: set[str] = set()
+
+    def condition(self, rule: Rule) -> Sql:
+        """The expression of a rule. It may be null, which counts as false."""
+        match rule:
+            case All(rules):
+                return self._joined(rules, " and ", "true")
+            case AnyOf(rules):
+                return self._joined(rules, " or ", "false")
+            case Not(inner):
+                # Null counts as false everywhere; and, or keep it so, only here it would turn into something else.
+                text, parameters, _ = self.condition(inner)
+                return Sql(f"({text} is not true)", parameters)
+            case Test(field, op, value):
+                return self.expression(field.operators[op].sql(value, self._now))
+            case Saved():
+                return self.condition(rule.rule)
+
+    def _joined(self, rules: tuple[Rule, ...], word: str, empty: str) -> Sql:
+        if not rules:
+            return Sql(empty)
+        parts = [self.condition(rule) for rule in rules]
+        return Sql(
+            "(" + word.join(part.text for part in parts) + ")",
+            tuple(parameter for part in parts for parameter in part.parameters),
+        )
+
+    def expression(self, sql: Sql) -> Sql:
+        """An expression of a field, in brackets, with its tables joined."""
+        names = [self._tables.setdefault(repr(one), (f"f{len(self._tables)}", one))[0] for one in sql.tables]
+        text = _FACTS.sub(lambda match: f"{names[int(match[1] or 1) - 1]}.", sql.text)
+        self._aliases.update(alias for alias in _PLAIN if re.search(rf"\b{alias}\.", text))
+        return Sql(f"({text})", sql.parameters)
+
+    def read(self, alias: str) -> None:
+        """Joins contact `c`, device_stats `s` or subscription `u` whatever the rules read."""
+        self._aliases.add(alias)
+
+    def joins(self, narrow: str = "", narrow_parameters: Iterable[Any] = ()) -> Sql:
+        """What stands after `from device d`. `narrow`: keeps the tables of facts to some devices: `in (select …)`."""
+        joins = [_PLAIN[alias] for alias in sorted(self._aliases)]
+        parameters: list[Any] = []
+        for name, table in self._tables.values():
+            narrowed = f"and {table.device} {narrow}" if narrow and table.device else ""
+            on = table.on.replace("facts.", f"{name}.")
+            joins.append(f"left join {table.query.replace(NARROW, narrowed)} {name} on {on}")
+            parameters += [*table.parameters, *(narrow_parameters if narrowed else ())]
+        return Sql(" ".join(joins), tuple(parameters))
+
+    @property
+    def can_be_narrowed(self) -> bool:
+        """Whether every table of facts that is read knows its devices."""
+        return all(table.device for _, table in self._tables.values())
+
+
+def compile_rule(rule: Rule, now: datetime | None = None) -> Compiled:
+    """One rule as SQL; `now` as of Compiler."""
+    compiler = Compiler(now)
+    condition = compiler.condition(rule)
+    joins = compiler.joins()
+    return Compiled(joins.text, list(joins.parameters), condition.text, list(condition.parameters))

@@ -1,6 +1,6 @@
 """Parses the JSON of a segment (api.md, "Segment definition") into a Rule, or says what is wrong, rule by rule."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from pushplatform.sites import public_ids
@@ -30,16 +30,30 @@ def parse(
     catalogue: Catalogue = DEVICE_AND_CONTACT_FIELDS,
     *,
     segment_id: int | None = None,
+    saved: Mapping[str, Any] | None = None,
 ) -> Rule:
     """The rule of a definition of this Site; raises DefinitionError.
 
     `segment_id`: whose definition it is or will be, so that a cycle through it is found; None for a new one.
+    `saved`: what `referred_to` gave, to be read instead of the segments as they are now.
     """
-    parser = _Parser(site_id, catalogue)
+    parser = _Parser(site_id, catalogue, saved)
     rule = parser.definition(definition, () if segment_id is None else (segment_id,))
     if parser.faults or rule is None:
         raise DefinitionError(parser.faults)
     return rule
+
+
+def referred_to(definitions: Iterable[Any], site_id: int, catalogue: Catalogue) -> dict[str, Any]:
+    """The segments that these definitions refer to, over any number of others, as JSON that `parse` takes: so a
+    definition keeps its meaning while the segments in it change. Raises DefinitionError."""
+    parser = _Parser(site_id, catalogue)
+    for one in definitions:
+        parser.rules = 0
+        parser.definition(one, ())
+    if parser.faults:
+        raise DefinitionError(parser.faults)
+    return {str(found.pk): {"name": found.name, "definition": found.definition} for found in parser.found.values()}
 
 
 class Understood(NamedTuple):
@@ -63,8 +77,10 @@ def understand(definition: Any, site_id: int, catalogue: Catalogue = DEVICE_AND_
 class _Parser:
     """Parses one definition and those it refers to. A rule that is wrong becomes a fault, the others are still read."""
 
-    def __init__(self, site_id: int, catalogue: Catalogue):
+    def __init__(self, site_id: int, catalogue: Catalogue, saved: Mapping[str, Any] | None = None):
         self.site_id = site_id
+        self.saved_then = saved
+        self.found: dict[int, Segment] = {}
         self.catalogue = catalogue
         self.surroundings = Surroundings(site_id)
         self.faults: list[Fault] = []
@@ -104,7 +120,9 @@ class _Parser:
         if kind == "field":
             return self.test(raw)
         if extra := sorted(raw.keys() - {kind}):
-            raise Wrong(extra[0], "unknown_member", f"{extra[0]!r} means nothing beside {kind!r}; take it out")
+            raise Wrong(
+                _escaped(extra[0]), "unknown_member", f"{extra[0]!r} means nothing beside {kind!r}; take it out"
+            )
         if kind == "segment":
             return self.saved(raw["segment"], within)
         if kind == "not":
@@ -129,9 +147,11 @@ class _Parser:
         if not isinstance(op, str) or op not in field.operators:
             raise Wrong("op", "unknown_operator", f"must be one of {', '.join(field.operators)}")
         operator = field.operators[op]
-        if extra := sorted(raw.keys() - {"field", "op"} - operator.members):
-            raise Wrong(extra[0], "unknown_member", f"{extra[0]!r} means nothing with {op!r}; take it out")
-        return Test(field, op, operator.parse({name: raw[name] for name in operator.members if name in raw}))
+        takes = operator.takes
+        if extra := sorted(raw.keys() - {"field", "op"} - takes.members):
+            raise Wrong(_escaped(extra[0]), "unknown_member", f"{extra[0]!r} means nothing with {op!r}; take it out")
+        value = takes.parse({name: raw[name] for name in takes.members if name in raw}, self.surroundings)
+        return Test(field, op, value)
 
     def saved(self, raw: Any, within: tuple[int, ...]) -> Rule | None:
         found = self.segment(raw)
@@ -151,13 +171,26 @@ class _Parser:
 
     def segment(self, raw: Any) -> Segment:
         try:
-            found = Segment.objects.filter(id=public_ids.decode("seg", raw), site_id=self.site_id).first()
+            number = public_ids.decode("seg", raw)
         except (public_ids.UnknownId, AttributeError):
-            found = None
+            number = 0
+        if number not in self.found:
+            self.found[number] = self.look_up(number)
+        return self.found[number]
+
+    def look_up(self, number: int) -> Segment:
+        if self.saved_then is not None and (then := self.saved_then.get(str(number))):
+            return Segment(pk=number, site_id=self.site_id, name=then["name"], definition=then["definition"])
+        found = Segment.objects.filter(pk=number, site_id=self.site_id).first()
         if found is None:
             raise Wrong("segment", "unknown_segment", "is no segment of this Site")
         return found
 
 
 def _at(pointer: str, member: str) -> str:
-    return f"{pointer}/{member.replace('~', '~0').replace('/', '~1')}" if member else pointer
+    return f"{pointer}/{member}" if member else pointer
+
+
+def _escaped(member: str) -> str:
+    """A member's name as a part of a JSON pointer (RFC 6901 §3)."""
+    return member.replace("~", "~0").replace("/", "~1")

@@ -1,5 +1,9 @@
 """Says a Rule in plain English."""
 
+from typing import Any
+
+from subscribers.segments import values
+from subscribers.segments.fields import Operator
 from subscribers.segments.rule import All, AnyOf, Not, Rule, Saved, Test
 
 
@@ -22,6 +26,10 @@ def _words(rule: Rule, *, outermost: bool = False) -> str:
         case Not(inner):
             return f"not ({_words(inner, outermost=True)})"
         case Test(field, op, value):
-            return " ".join(filter(None, (field.title, field.operators[op].say(value))))
+            return " ".join(filter(None, (field.title, _said(field.operators[op], value))))
         case Saved(name=name):
             return f"in the segment “{name}”"
+
+
+def _said(operator: Operator, value: Any) -> str:
+    return operator.say(value) if operator.say else f"{operator.words} {values.say(value)}"

@@ -4,23 +4,45 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
+from zoneinfo import ZoneInfo
 
+from pushplatform.sites.models import Site
 from subscribers.models import Attribute, Purpose
+
+NARROW: Final = "{narrow}"
+"""Where a Table's query, after all its parameters, can be narrowed to some devices: `and <column> …`, or nothing."""
+
+
+class Table(NamedTuple):
+    """A query to join to each device, with one row for a device at most, which a test reads as `facts1.`.
+
+    `on` joins it, written with `facts.` for itself; `device` is its column of device ids, by which NARROW narrows it.
+    """
+
+    query: str
+    on: str
+    parameters: tuple[Any, ...] = ()
+    device: str = ""
 
 
 class Sql(NamedTuple):
-    """A boolean expression over the aliases `d` (device) and `c` (its contact, left-joined), with its parameters.
+    """A boolean expression over the aliases d (device), c (its contact), s (its device_stats), u (its subscription)
+    and facts1, facts2 (its `tables`), all left-joined, with its parameters.
 
     It may be null, which counts as false: `compile.py` takes care of it under `not`.
     """
 
     text: str
     parameters: tuple[Any, ...] = ()
+    tables: tuple[Table, ...] = ()
+
+
+UNKNOWN: Final = Sql("null")
 
 
 class Wrong(Exception):
-    """A member of a rule cannot be used; `member` names it."""
+    """A member of a rule cannot be used; `member` is the pointer to it within the rule."""
 
     def __init__(self, member: str, code: str, detail: str):
         super().__init__(detail)
@@ -29,31 +51,8 @@ class Wrong(Exception):
         self.detail = detail
 
 
-@dataclass(frozen=True, slots=True)
-class Operator:
-    """One way to ask a field.
-
-    `parse` takes the rule's `members` (beside field and op) and returns the value or raises Wrong; `sql` gets that
-    value and the present time; `say` puts it in words that follow the field's title: "is one of pro, team".
-    """
-
-    parse: Callable[[Mapping[str, Any]], Any]
-    sql: Callable[[Any, datetime], Sql]
-    say: Callable[[Any], str]
-    members: frozenset[str] = frozenset({"value"})
-
-
-@dataclass(frozen=True, slots=True)
-class Field:
-    """One thing a segment may ask about. `title` reads well before its operators' words."""
-
-    name: str
-    title: str
-    operators: Mapping[str, Operator]
-
-
 class Surroundings:
-    """What a Site brings to its segments: its attributes and purposes, read once and only when asked for."""
+    """What a Site brings to its segments, each read once and only when asked for."""
 
     def __init__(self, site_id: int):
         self.site_id = site_id
@@ -65,6 +64,66 @@ class Surroundings:
     @cached_property
     def purposes(self) -> dict[str, Purpose]:
         return {purpose.key: purpose for purpose in Purpose.objects.filter(site_id=self.site_id)}
+
+    @cached_property
+    def zone(self) -> ZoneInfo:
+        """Days begin and end in it."""
+        return ZoneInfo(self._site[0])
+
+    @cached_property
+    def measures_everyone(self) -> bool:
+        """Whether receipts tell of a device even where the person did not agree to be measured."""
+        return self._site[1] == Site.Measurement.EVERYONE
+
+    @cached_property
+    def _site(self) -> tuple[str, int]:
+        return Site.objects.values_list("time_zone", "measurement").get(pk=self.site_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Takes:
+    """What an operator takes beside field and op. `parse` returns the value or raises Wrong.
+
+    `input`: how a form asks for it: none, text, texts, number, numbers, range (two numbers), date, dates, days (two
+    dates), moment, moments (two), span, boolean, choice, choices, ahead (a number of days), count, counts (two).
+    """
+
+    input: str
+    parse: Callable[[Mapping[str, Any], Surroundings], Any]
+    members: frozenset[str] = frozenset({"value"})
+    choices: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """One way to ask a field.
+
+    `sql` gets the value that `takes` parsed and the present time; `words` stand before the value: "is one of"; `say`
+    puts both in words that follow the field's title, None: the words and the value; `found` is what was compared, for
+    explanations, None: the field's own.
+    """
+
+    takes: Takes
+    sql: Callable[[Any, datetime], Sql]
+    words: str
+    say: Callable[[Any], str] | None = None
+    found: Callable[[Any, datetime], Sql] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One thing a segment may ask about. `title` reads well before its operators' words.
+
+    `found`: its value, an expression like a Sql's; `group`: where field pickers put it; `suggests`: whether values of
+    its own are worth offering.
+    """
+
+    name: str
+    title: str
+    operators: Mapping[str, Operator]
+    found: Sql = UNKNOWN
+    group: str = "Device"
+    suggests: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +143,8 @@ class Catalogue:
     fields: Mapping[str, Field]
     families: tuple[Family, ...] = ()
 
-    def with_fields(self, *more: Field) -> "Catalogue":
-        return replace(self, fields={**self.fields, **{field.name: field for field in more}})
+    def with_families(self, *more: Family) -> "Catalogue":
+        return replace(self, families=(*self.families, *more))
 
     def find(self, name: str, surroundings: Surroundings) -> Field:
         """The field of this name; raises Wrong, saying what there is instead."""
@@ -97,9 +156,10 @@ class Catalogue:
                 if found := family.find(key, surroundings):
                     return found
                 known = ", ".join(sorted(family.keys(surroundings))) or "none yet"
-                raise Wrong("field", f"unknown_{family.what}", f"there is no {family.what} {key!r}; known: {known}")
+                detail = f"there is no {family.what} {key[:64]!r}; known: {known}"
+                raise Wrong("field", f"unknown_{family.what}", detail)
         known = ", ".join([*sorted(self.fields), *(f"{family.prefix}…" for family in self.families)])
-        raise Wrong("field", "unknown_field", f"there is no field {name!r}; known: {known}")
+        raise Wrong("field", "unknown_field", f"there is no field {name[:64]!r}; known: {known}")
 
     def of_site(self, site_id: int) -> list[Field]:
         """Every field that segments of this Site may use, for field pickers."""

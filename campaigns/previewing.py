@@ -1,0 +1,153 @@
+"""What an audience comes to while it is being put together: the waterfall, exactly where there is time for it.
+
+Where there is not, a sample says "about 61,000 ± 3 %", and "few" where it holds too few to say a number. The planner's
+guess is never shown: it was off by 2 on rules about behaviour.
+"""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import sqrt
+from typing import Any, Final
+
+from django.db import connection, transaction
+
+from campaigns.audience import CHOSEN, STEPS, Audience, Selection, Waterfall, counting_query, waterfall_of
+from campaigns.statement_limits import Superseded, TimedOut, limited
+
+__all__ = ["Preview", "Superseded", "examples", "preview"]
+
+PATIENCE_MS: Final = 1500
+SAMPLE_MS: Final = 4000
+SAMPLED: Final = 30_000
+"""Devices in a sample, about."""
+FEWEST_HITS: Final = 100
+"""In a sample; fewer say no number."""
+EXAMPLES: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """`error`: how far off the sampled figures may be, 0.03 for ± 3 % (95 of 100 samples); None when they are exact.
+
+    `few`: the sample held too few to say numbers; `waterfall` is then empty. Both None: not even a sample was done in
+    time.
+    """
+
+    waterfall: Waterfall | None
+    error: float | None = None
+    few: bool = False
+
+    @property
+    def exact(self) -> bool:
+        return self.waterfall is not None and self.error is None
+
+    @property
+    def words(self) -> str:
+        """How many will be reached: "41,203", "about 61,000 ± 3 %", "few" or "unknown"."""
+        if self.few:
+            return "few"
+        if self.waterfall is None:
+            return "unknown"
+        reached = self.waterfall.after_device_choice
+        if self.error is None:
+            return f"{reached:,}"
+        return f"about {rounded(reached):,} ± {max(1, round(self.error * 100))} %"
+
+
+def preview(audience: Audience, *, token: str = "", patience_ms: int = PATIENCE_MS) -> Preview:
+    """Counts an audience within `patience_ms`, else estimates it.
+
+    `token` names who waits: a newer preview under it ends this one, which then raises Superseded. Raises
+    segments.DefinitionError.
+    """
+    selected = audience.compiled()
+    query, params = selected.query()
+    try:
+        row = _row(counting_query(query), params, patience_ms, token)
+        return Preview(waterfall_of(row, audience.choice))
+    except TimedOut:
+        return _estimate(audience, selected, token)
+
+
+def examples(audience: Audience, *, token: str = "", patience_ms: int = PATIENCE_MS) -> list[int]:
+    """The ids of some devices that would get it; none when finding them takes too long."""
+    query, params = audience.compiled().query("d.contact_id is not null")
+    try:
+        with transaction.atomic(), limited(patience_ms, token), connection.cursor() as cursor:
+            cursor.execute(f"select id from ({query}) m where {CHOSEN} limit {EXAMPLES}", params)
+            return [id_ for (id_,) in cursor.fetchall()]
+    except TimedOut:
+        return []
+
+
+def rounded(number: int) -> int:
+    """To two digits that mean something: 61,234 is about 61,000."""
+    size = 10 ** max(0, len(str(number)) - 2)
+    return round(number / size) * size
+
+
+def _row(query: str, params: Sequence[Any], ms: int, token: str) -> Sequence[Any]:
+    with transaction.atomic(), limited(ms, token), connection.cursor() as cursor:
+        cursor.execute(query, params)
+        return list(cursor.fetchone())
+
+
+def _estimate(audience: Audience, selected: Selection, token: str) -> Preview:
+    """From whole pages of devices taken at random, with the other devices of the same people beside them, so that the
+    device rule chooses as it would among all; only those of the sample are counted."""
+    share = _share()
+    query, params = selected.query(devices="candidate", narrow="in (select id from candidate)")
+    sql = f"""
+        with picked as materialized (
+                 select d.*, (d.ctid::text::point)[0]::bigint page from device d
+                 tablesample system (%s) repeatable (%s) where d.site_id = %s),
+             candidate as materialized (
+                 select d.* from device d where d.id in (select id from picked)
+                 union
+                 select d.* from device d where d.contact_id in (select contact_id from picked)),
+             m as materialized ({query}),
+             fitting as (select * from m where {CHOSEN}),
+             person as (select cid, count(*) n from fitting where cid <> 0 group by cid),
+             chosen as ({audience.choice.chosen("fitting")}),
+             figures as (
+                 select p.page, {STEPS}, count(c.id) chosen,
+                        coalesce(sum(case when f.id is null then 0 when f.cid = 0 then 1 else 1.0 / person.n end), 0)
+                            people
+                 from picked p join m on m.id = p.id
+                 left join fitting f on f.id = m.id
+                 left join chosen c on c.id = m.id
+                 left join person on person.cid = f.cid
+                 group by p.page)
+        select coalesce(sum(matched), 0), coalesce(sum(with_consent), 0), coalesce(sum(active), 0),
+               coalesce(sum(after_exclusions), 0), coalesce(sum(chosen), 0), coalesce(sum(people), 0),
+               coalesce(sum(chosen * chosen), 0), (select count(distinct page) from picked)
+        from figures"""
+    try:
+        row = _row(sql, [share * 100, _seed(), audience.site_id, *params], SAMPLE_MS, token)
+    except TimedOut:
+        return Preview(None)
+    *figures, squares, pages = map(float, row)
+    if figures[4] < FEWEST_HITS and share < 1:
+        return Preview(None, few=True)
+    return Preview(Waterfall(*(round(one / share) for one in figures)), _error(figures[4], squares, pages, share))
+
+
+def _share() -> float:
+    """Of all devices, so that a sample has about SAMPLED of them."""
+    with connection.cursor() as cursor:
+        cursor.execute("select reltuples from pg_class where oid = 'device'::regclass")
+        return min(1.0, SAMPLED / max(1.0, cursor.fetchone()[0]))
+
+
+def _seed() -> int:
+    return random.randrange(1_000_000)
+
+
+def _error(hits: float, squares: float, pages: float, share: float) -> float:
+    """Of an estimate from `pages` pages with `hits` devices, `squares` the sum of their squares: devices of one page
+    came together and are alike, so pages are what was drawn (Cochran, Sampling Techniques, §9)."""
+    if not hits:
+        return 0.0
+    variance = max(0.0, squares - hits * hits / pages) * pages / max(1.0, pages - 1)
+    return 1.96 * sqrt(variance * (1 - share)) / hits

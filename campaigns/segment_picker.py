@@ -1,0 +1,118 @@
+"""What a segment builder offers: every field of the Site with its operators, and real values with their counts."""
+
+from typing import Any, Final
+
+from django.db import connection, transaction
+
+from campaigns.models import Campaign
+from campaigns.segment_fields import CATALOGUE
+from campaigns.statement_limits import TimedOut, limited
+from pushplatform.sites import public_ids
+from subscribers.models import ContactList, Segment
+from subscribers.segments.fields import Field, Operator, Surroundings, Wrong
+
+MOST_SUGGESTED: Final = 10
+SUGGEST_MS: Final = 700
+SAMPLE_PERCENT: Final = 4
+"""Of the rows, when counting all of them takes too long."""
+
+MOST_CAMPAIGNS: Final = 100
+
+Suggestion = tuple[str, int]
+"""A value and how many contacts or devices (events of a name: how many events) have it."""
+
+
+def picker(site_id: int, but: Segment | None = None) -> dict[str, Any]:
+    """Everything a builder needs, as JSON: `fields`, and what rules may refer to. `but`: the segment being edited."""
+    return {
+        "fields": [_field(field) for field in CATALOGUE.of_site(site_id)],
+        "segments": _named("seg", Segment.objects.filter(site_id=site_id, archived=False).exclude(pk=but and but.pk)),
+        "lists": _named("lst", ContactList.objects.filter(site_id=site_id)),
+        "campaigns": _named(
+            "cmp", Campaign.objects.filter(site_id=site_id, launched_at__isnull=False), "-launched_at", MOST_CAMPAIGNS
+        ),
+    }
+
+
+def suggest(site_id: int, field: str, text: str = "") -> list[Suggestion]:
+    """The most frequent values of a field that contain `text`, in any case; none for fields without values to offer.
+
+    Where counting takes too long the numbers are estimated from a sample. Raises segments' Wrong for an unknown field.
+    """
+    found = CATALOGUE.find(field, Surroundings(site_id))
+    if field == "event":
+        return _rows(
+            "select name, count(*) from behaviour where site_id = %s and strpos(lower(name), lower(%s)) > 0"
+            " group by name order by 2 desc, 1 limit %s",
+            [site_id, text, MOST_SUGGESTED],
+        )
+    if not found.suggests:
+        return []
+    try:
+        return _values(found, site_id, text, "")
+    except TimedOut:
+        scale = 100 / SAMPLE_PERCENT
+        sampled = _values(found, site_id, text, f"tablesample system ({SAMPLE_PERCENT})")
+        return [(value, round(number * scale)) for value, number in sampled]
+
+
+def is_field(site_id: int, name: str) -> bool:
+    try:
+        CATALOGUE.find(name, Surroundings(site_id))
+    except Wrong:
+        return False
+    return True
+
+
+def _values(field: Field, site_id: int, text: str, sample: str) -> list[Suggestion]:
+    expression, parameters = field.found.text, list(field.found.parameters)
+    alias = expression[0]
+    source = {
+        "c": f"contact c {sample}",
+        "d": f"device d {sample}",
+        "u": f"device d {sample} join subscription u on u.device_id = d.id",
+    }[alias]
+    site = "c.site_id" if alias == "c" else "d.site_id"
+    if expression.startswith("c.attributes") or expression.endswith("tags"):
+        # A list gives each of its entries, a single value itself.
+        value, source = "x.v #>> '{}'", f"{source}, lateral jsonb_path_query(to_jsonb({expression}), '$[*]') x(v)"
+    else:
+        value, source, parameters = expression, source, []
+    return _rows(
+        f"select v, count(*) from (select {value} v from {source} where {site} = %s) n"
+        " where v <> '' and strpos(lower(v), lower(%s)) > 0 group by v order by 2 desc, 1 limit %s",
+        [*parameters, site_id, text, MOST_SUGGESTED],
+        ms=None if sample else SUGGEST_MS,
+    )
+
+
+def _rows(query: str, parameters: list[Any], ms: int | None = None) -> list[Suggestion]:
+    with transaction.atomic(), limited(ms), connection.cursor() as cursor:
+        cursor.execute(query, parameters)
+        return [(value, number) for value, number in cursor.fetchall()]
+
+
+def _field(field: Field) -> dict[str, Any]:
+    return {
+        "name": field.name,
+        "title": field.title[:1].upper() + field.title[1:],
+        "group": field.group,
+        "suggests": field.suggests or field.name == "event",
+        "operators": [_operator(op, operator) for op, operator in field.operators.items()],
+    }
+
+
+def _operator(op: str, operator: Operator) -> dict[str, Any]:
+    takes = operator.takes
+    return {
+        "op": op,
+        "words": operator.words,
+        "input": takes.input,
+        "choices": [list(pair) for pair in takes.choices],
+        "members": sorted(takes.members - {"value"}),
+    }
+
+
+def _named(kind: str, rows: Any, order: str = "name", most: int = 1000) -> list[dict[str, str]]:
+    found = rows.order_by(order).values_list("pk", "name")[:most]
+    return [{"id": public_ids.encode(kind, number), "name": name} for number, name in found]

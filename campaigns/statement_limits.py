@@ -1,0 +1,66 @@
+"""Queries for somebody who waits: ended by the database after a time, or by the same person's next query."""
+
+import hashlib
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from django.db import OperationalError, connection
+from psycopg.errors import QueryCanceled
+
+WORK_MEM: Final = "128MB"
+"""Hash tables of a million devices fit in it; on disk they take three times as long."""
+
+
+class TimedOut(Exception):
+    """The query took longer than it was given."""
+
+
+class Superseded(Exception):
+    """A newer query of the same token ended this one."""
+
+
+@contextmanager
+def limited(ms: int | None, token: str = "") -> Iterator[None]:
+    """Gives the queries inside `ms` milliseconds (None: no limit) and the memory that counting needs.
+
+    Inside a transaction only, whose state is undone when it raises TimedOut or Superseded. `token` names whoever waits:
+    what still runs under it is ended first.
+    """
+    name = _name(token)
+    if token:
+        end(token)
+    begun = time.monotonic()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select set_config('statement_timeout', %s, true), set_config('work_mem', %s, true),"
+            " set_config('application_name', case when %s = '' then current_setting('application_name') else %s end,"
+            " true)",
+            [str(ms or 0), WORK_MEM, name, name],
+        )
+    try:
+        yield
+    except OperationalError as error:
+        if not isinstance(error.__cause__, QueryCanceled):
+            raise
+        # The database's own words for both are in the server's language: only the time tells them apart.
+        if ms is not None and (time.monotonic() - begun) * 1000 >= ms:
+            raise TimedOut from None
+        raise Superseded from None
+
+
+def end(token: str) -> int:
+    """Ends what runs under this token; how many queries that were."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select count(pg_cancel_backend(pid)) from pg_stat_activity"
+            " where application_name = %s and state = 'active' and pid <> pg_backend_pid() and usename = current_user",
+            [_name(token)],
+        )
+        return int(cursor.fetchone()[0])
+
+
+def _name(token: str) -> str:
+    """An application name (63 octets at most) that nobody else's token gives."""
+    return f"count-{hashlib.sha256(token.encode()).hexdigest()[:40]}" if token else ""
