@@ -169,6 +169,8 @@ def _make_message(campaign: Campaign, plan: _Plan, user_id: int | None, now: dat
     frozen: dict[str, Any] = {"devices": options.devices, "ttl": options.ttl, "urgency": options.urgency}
     if collapse_key:
         frozen["collapse_key"] = collapse_key
+    if options.per_minute:
+        frozen["per_minute"] = options.per_minute
     message = Message.objects.create(
         site=campaign.site,
         campaign=campaign,

@@ -14,7 +14,8 @@ LEAST_LIFE: Final = timedelta(minutes=1)
 """`ttl` 0 means "now or never" to the push service; we still need a moment to get there."""
 
 MAX_COLLAPSE_KEY: Final = 255
-_KNOWN: Final = {"devices", "ttl", "expires_at", "urgency", "collapse_key"}
+MOST_PER_MINUTE: Final = 10_000_000
+_KNOWN: Final = {"devices", "ttl", "expires_at", "urgency", "collapse_key", "per_minute"}
 
 Wrong = tuple[str, str, str]
 """Field, stable code, a sentence that says what to do."""
@@ -22,13 +23,17 @@ Wrong = tuple[str, str, str]
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """`ttl`: seconds, the most that a push service may keep it; `expires_at`: when it is too late to send."""
+    """`ttl`: seconds, the most that a push service may keep it; `expires_at`: when it is too late to send.
+
+    `per_minute`: the most that is sent in any minute, None for as fast as it goes.
+    """
 
     devices: Any
     ttl: int
     expires_at: datetime
     urgency: str
     collapse_key: str | None
+    per_minute: int | None
 
 
 def parse_options(raw: dict[str, Any], start: datetime) -> tuple[Options | None, list[Wrong]]:
@@ -42,9 +47,10 @@ def parse_options(raw: dict[str, Any], start: datetime) -> tuple[Options | None,
     if collapse_key is not None and not (isinstance(collapse_key, str) and len(collapse_key) <= MAX_COLLAPSE_KEY):
         wrong.append(("collapse_key", "invalid_value", f"It must be a text of at most {MAX_COLLAPSE_KEY} characters."))
     ttl, expires_at = _lifetime(raw, start, wrong)
+    per_minute = _per_minute(raw, wrong)
     if wrong:
         return None, wrong
-    return Options(devices, ttl, expires_at, urgency, collapse_key), []
+    return Options(devices, ttl, expires_at, urgency, collapse_key, per_minute), []
 
 
 def _devices(raw: dict[str, Any], wrong: list[Wrong]) -> Any:
@@ -62,6 +68,16 @@ def _choice(raw: dict[str, Any], name: str, known: tuple[str, ...], default: str
     if value not in known:
         wrong.append((name, "invalid_value", f"It must be one of {', '.join(known)}."))
     return str(value)
+
+
+def _per_minute(raw: dict[str, Any], wrong: list[Wrong]) -> int | None:
+    value = raw.get("per_minute")
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MOST_PER_MINUTE:
+        wrong.append(("per_minute", "out_of_range", f"It must be a whole number from 1 to {MOST_PER_MINUTE}."))
+        return None
+    return value
 
 
 def _lifetime(raw: dict[str, Any], start: datetime, wrong: list[Wrong]) -> tuple[int, datetime]:

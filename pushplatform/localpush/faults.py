@@ -29,6 +29,8 @@ class Fault:
     """One fault switched on; None means: any label, any browser, without end, no Retry-After.
 
     `deliver`: the message is taken first, then the sender gets the fault for an answer (the answer was lost).
+    `above`: so many requests with each VAPID key pass in every `window_ms`, and only what goes beyond fails, as when
+    Chrome throttles a site.
     """
 
     id: int
@@ -42,6 +44,8 @@ class Fault:
     delay_ms: int = 1000
     deliver: bool = False
     text: str | None = None
+    above: int | None = None
+    window_ms: int = 60_000
     hits: int = 0
 
     def as_json(self) -> dict[str, Any]:
@@ -84,6 +88,8 @@ def parse_fault(value: object, fault_id: int) -> Fault:
         delay_ms=fields.whole("delay_ms", 1000, least=0, most=600_000),
         deliver=fields.boolean("deliver", False),
         text=fields.text("text", None, longest=1000),
+        above=fields.whole("above", None, least=0, most=1_000_000),
+        window_ms=fields.whole("window_ms", 60_000, least=100, most=3_600_000),
     )
     fields.done()
     if fault.probability == 0:
@@ -97,6 +103,7 @@ class Faults:
     def __init__(self) -> None:
         self._faults: dict[int, Fault] = {}
         self._last_id = 0
+        self._passed: dict[tuple[int, object], tuple[int, int]] = {}
 
     def __iter__(self) -> Any:
         return iter(self._faults.values())
@@ -113,12 +120,17 @@ class Faults:
         self._last_id = max(self._last_id, fault.id)
 
     def remove(self, fault_id: int) -> Fault | None:
+        self._passed = {key: passed for key, passed in self._passed.items() if key[0] != fault_id}
         return self._faults.pop(fault_id, None)
 
     def choose(self, subscription: Subscription | None) -> Fault | None:
         """The fault that this request gets, counted; one whose count is used up is switched off."""
         for fault in self._faults.values():
-            if fault.matches(subscription) and (fault.probability >= 1 or random.random() < fault.probability):
+            if (
+                fault.matches(subscription)
+                and self._goes_beyond(fault, subscription)
+                and (fault.probability >= 1 or random.random() < fault.probability)
+            ):
                 fault.hits += 1
                 if fault.count is not None:
                     fault.count -= 1
@@ -126,6 +138,16 @@ class Faults:
                         del self._faults[fault.id]
                 return fault
         return None
+
+    def _goes_beyond(self, fault: Fault, subscription: Subscription | None) -> bool:
+        if fault.above is None:
+            return True
+        sender = (fault.id, subscription.key if subscription else None)
+        window, passed = int(time.time() * 1000 / fault.window_ms), 0
+        if sender in self._passed and self._passed[sender][0] == window:
+            passed = self._passed[sender][1]
+        self._passed[sender] = (window, passed + 1)
+        return passed >= fault.above
 
 
 def faulty_answer(fault: Fault) -> Response:

@@ -153,3 +153,13 @@ def test_a_fault_that_cannot_be_is_refused_by_field(
 
 def test_an_unknown_fault_cannot_be_switched_off(localpush: LocalPushProcess) -> None:
     assert localpush.call("DELETE", "/faults/99999").status_code == 404
+
+
+def test_what_goes_beyond_so_many_in_a_window_fails_for_each_key_alone(localpush: LocalPushProcess) -> None:
+    switch_on(localpush, kind="429", above=3, window_ms=600_000, retry_after=60)
+    for _ in range(2):
+        sender = Sender()
+        browser = localpush.browser(sender.public_key, label="Cleo")
+        answers = [sender.post(browser["subscription"], notification(f"m{n}")) for n in range(5)]
+        assert [answer.status_code for answer in answers] == [201, 201, 201, 429, 429]
+        assert answers[-1].headers["Retry-After"] == "60"

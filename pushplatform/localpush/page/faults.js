@@ -87,6 +87,7 @@ function describe(fault) {
   if (fault.count !== null) words.push(`${number.format(fault.count)} to go`);
   if (fault.label || fault.browser) words.push(`for ${fault.label || fault.browser}`);
   if (fault.probability < 1) words.push(`${Math.round(fault.probability * 100)} %`);
+  if (fault.above !== null) words.push(`beyond ${number.format(fault.above)} in ${number.format(fault.window_ms / 1000)} s`);
   if (fault.retry_after !== null) words.push(`Retry-After ${fault.retry_after}${fault.retry_after_as === "date" ? " as a date" : ""}`);
   if (fault.kind === "slow") words.push(`${number.format(fault.delay_ms)} ms`);
   if (fault.deliver) words.push("delivered all the same");
