@@ -2,10 +2,13 @@
 
 import os
 from datetime import timedelta
+from typing import Any
 
 from celery import Celery
 from celery.schedules import crontab
+from celery.signals import celeryd_init, worker_process_init
 
+from pushplatform.broker import consumer_options
 from pushplatform.schedules import Every
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "pushplatform.settings")
@@ -35,3 +38,17 @@ def _schedule(sender: Celery, **_: object) -> None:
     ):
         options = {"queue": "chores", "expires": (period + CLOCKS_APART).total_seconds()}
         sender.conf.beat_schedule[name] = {"task": task, "schedule": schedule, "options": options}
+
+
+@celeryd_init.connect
+def _wait_for_the_broker(conf: Any, **_: object) -> None:
+    """In a worker's main process, which takes tasks."""
+    conf.broker_transport_options = consumer_options(conf.broker_transport_options)
+
+
+@worker_process_init.connect
+def _do_not_wait_for_the_broker(**_: object) -> None:
+    """In its pool processes, which only poke."""
+    from django.conf import settings  # noqa: PLC0415
+
+    app.conf.broker_transport_options = settings.CELERY_BROKER_TRANSPORT_OPTIONS

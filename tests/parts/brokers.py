@@ -17,9 +17,9 @@ from tests.parts.ports import free_port, listens
 
 
 @contextmanager
-def redis_server(folder: Path) -> Iterator[str]:
-    """The address of an empty Redis that keeps nothing on disk."""
-    port = free_port()
+def redis_server(folder: Path, port: int = 0) -> Iterator[str]:
+    """The address of an empty Redis that keeps nothing on disk; `port` 0: a free one."""
+    port = port or free_port()
     folder.mkdir(parents=True, exist_ok=True)
     server = Child(
         "redis",
@@ -39,12 +39,12 @@ def redis_server(folder: Path) -> Iterator[str]:
 
 
 @contextmanager
-def rabbitmq_server(folder: Path) -> Iterator[str]:
-    """The address of an empty RabbitMQ with its own node name, ports, cookie and port mapper."""
+def rabbitmq_server(folder: Path, port: int = 0) -> Iterator[str]:
+    """The address of an empty RabbitMQ with its own node name, ports, cookie and port mapper; `port` 0: a free one."""
     program, mapper = require_program("rabbitmq-server"), require_program("epmd")
     inner = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")  # Debian's wrapper would change the account
     folder.mkdir(parents=True, exist_ok=True)
-    port, epmd_port = free_port(), free_port()
+    port, epmd_port = port or free_port(), free_port()
     (folder / "plugins").write_text("[].\n")
     (folder / "rabbitmq.conf").write_text("log.console.level = warning\n")
     env = {
