@@ -2,7 +2,8 @@
 
 from django.urls import path
 
-from campaigns.views import clicks, deliveries, messages, root
+from campaigns.views import clicks, deliveries, messages, people, root
+from subscribers.views import behaviour, contact_consents, contacts
 
 api = [
     path("", root.Root.as_view()),
@@ -11,6 +12,14 @@ api = [
     path("messages/<str:id>", messages.OneMessage.as_view()),
     path("messages/<str:id>/deliveries", deliveries.Deliveries.as_view()),
     path("messages/<str:id>/cancel", messages.CancelMessage.as_view()),
+    path("contacts", contacts.Contacts.as_view()),
+    path("contacts/batch", people.PersonBatch.as_view(), {"external_id": "batch"}),
+    path("contacts/<str:external_id>", people.Person.as_view()),
+    path("contacts/<str:external_id>/merge", people.MergePerson.as_view()),
+    path("contacts/<str:external_id>/devices", contacts.ContactDevices.as_view()),
+    path("contacts/<str:external_id>/consents", contact_consents.ContactConsents.as_view()),
+    path("contacts/<str:external_id>/export", people.ExportPerson.as_view()),
+    path("events", behaviour.Events.as_view()),
 ]
 
 urlpatterns = [path("c/<str:token>", clicks.click)]

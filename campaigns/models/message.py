@@ -87,6 +87,11 @@ class Recipient(models.Model):
 
     class Meta:
         db_table = "recipient"
+        indexes = [
+            # Read by erasure and export of a person.
+            models.Index(fields=["external_id"], condition=models.Q(external_id__isnull=False), name="recipient_who"),
+            models.Index(fields=["device_id"], condition=models.Q(device_id__isnull=False), name="recipient_device"),
+        ]
 
     def __str__(self) -> str:
         return f"Recipient {self.no}"

@@ -44,6 +44,10 @@ class Fields:
             self.wrong(name, "required", f"{name} is missing.")
         return value
 
+    def has(self, name: str) -> bool:
+        """Whether the member is there, also when it is null."""
+        return name in self._raw
+
     def text(self, name: str, *, required: bool = False, most: int = 255) -> str | None:
         """1 to `most` characters, no control characters."""
         value = self.any(name, required=required)
