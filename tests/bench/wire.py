@@ -1,23 +1,22 @@
-"""P1: encrypt and send over TLS to a local sink, in one process; ours beside pywebpush, in interleaved rounds.
+"""P1: encrypt and send over TLS to a local sink, on one core; ours beside its peers, in interleaved rounds.
 
 CPU per message is what counts: it is the sender's alone, and holds still when the machine is shared. Every sender
 does the whole of its work for each message: another subscription, encryption, headers, the answer read and checked.
+The senders share one core, the sink has the other.
 """
 
-import asyncio
 import json
 import os
-import ssl
+import shutil
+import subprocess
+import sys
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from statistics import median
 from typing import Any
 
-import aiohttp
-import requests
 from cryptography.hazmat.primitives.asymmetric import ec
-from py_vapid import Vapid
-from pywebpush import webpush, webpush_async
 
 from pushplatform.webpush.encryption import encrypt
 from pushplatform.webpush.keys import KeyPair, b64url, new_private_key, parse_public_key
@@ -26,9 +25,12 @@ from pushplatform.webpush.request import build_request, parse_endpoint
 from pushplatform.webpush.transport import Transport
 from pushplatform.webpush.vapid import VapidSigner
 from tests.bench.sink import Sink, sink
+from tests.bench.wire_node import Absent, NodeWebPush, node_web_push
+from tests.bench.wire_peers import PywebpushAsync, PywebpushWithSession, Subscription, Task
 
 ROUNDS = 7
-MESSAGES = {"ours": 4000, "pywebpush": 400, "pywebpush_async": 1200}
+MESSAGES = {"ours": 4000, "pywebpush": 400, "pywebpush_async": 1200, "node_web_push": 300, "node_cached": 900}
+WARM_UP = 200
 IN_FLIGHT = 200
 TTL = 3600
 SUBJECT = "mailto:push@shop.example"
@@ -46,31 +48,58 @@ PAYLOAD = json.dumps(
     }
 )
 
-Subscription = tuple[str, bytes, bytes]
-Sender = Callable[[list[Subscription]], None]
+Figures = tuple[float, float]
+"""Messages per second, and CPU µs per message."""
 
 
 def run() -> dict[str, Any]:
-    """Messages per second and CPU µs per message of each sender, medians of the rounds."""
-    with sink() as target:
-        senders: dict[str, Sender] = {
-            "ours": Ours(target).send,
-            "pywebpush": PywebpushWithSession(target).send,
-            "pywebpush_async": PywebpushAsync(target).send,
-        }
+    """Messages per second and CPU µs per message of each sender and of bare ECDH, medians of the rounds."""
+    with ExitStack() as stack:
+        cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+        stack.callback(_run_on, cores)
+        _run_on(cores[1:])
+        target = stack.enter_context(sink())
+        _run_on(cores[:1])
         subscriptions = [
             (f"{target.base}/wpush/v2/{b64url(os.urandom(90))}", KeyPair.generate().public_key, os.urandom(16))
             for _ in range(max(MESSAGES.values()))
         ]
+        senders = _senders(target, subscriptions, stack)
         for send in senders.values():
-            send(subscriptions[:200])
-        figures: dict[str, list[tuple[float, float]]] = {name: [] for name in senders}
-        floor = []
+            send(WARM_UP)
+        figures: dict[str, list[Figures]] = {name: [] for name in senders}
+        floors = []
         for _ in range(ROUNDS):
             for name, send in senders.items():
-                figures[name].append(_measured(send, subscriptions[: MESSAGES[name]]))
-            floor.append(_ecdh_cpu_us())
-    return _result(figures, median(floor))
+                figures[name].append(send(MESSAGES[name]))
+            floors.append((_ecdh_cpu_us(), _openssl_ecdh_us()))
+    return _result(figures, floors)
+
+
+def _run_on(cores: list[int]) -> None:
+    """This process, and what it starts from now on, only there; without effect where there is but one core."""
+    if cores and hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, cores)
+
+
+def _senders(target: Sink, subscriptions: list[Subscription], stack: ExitStack) -> dict[str, Callable[[int], Figures]]:
+    """Each sends to the first so many of the subscriptions."""
+    task = Task(PAYLOAD, TTL, SUBJECT, target.ca_file)
+    ours, plain, concurrent = Ours(target), PywebpushWithSession(task), PywebpushAsync(task)
+    senders = {
+        "ours": lambda count: _measured(ours.send, subscriptions[:count]),
+        "pywebpush": lambda count: _measured(plain.send, subscriptions[:count]),
+        "pywebpush_async": lambda count: _measured(concurrent.send, subscriptions[:count]),
+    }
+    try:
+        node = stack.enter_context(node_web_push(subscriptions[: MESSAGES["node_cached"]], task))
+    except Absent as absent:
+        print(f"wire: node web-push is not measured: {absent}", file=sys.stderr)
+        return senders
+    return senders | {
+        "node_web_push": lambda count: _by_node(node, "plain", count),
+        "node_cached": lambda count: _by_node(node, "cached", count),
+    }
 
 
 class Ours:
@@ -101,73 +130,16 @@ class Ours:
             self._accepted += classify(answer, service=service, now=time.time()).outcome is Outcome.ACCEPTED
 
 
-class PywebpushWithSession:
-    """pywebpush.webpush() with one requests.Session, the key given as text as its documentation shows."""
-
-    def __init__(self, target: Sink) -> None:
-        self._session = requests.Session()
-        # Not Session.verify: requests lets the environment's bundle win over it.
-        os.environ["REQUESTS_CA_BUNDLE"] = target.ca_file
-        self._key = b64url(KeyPair.generate().private_key)
-
-    def send(self, subscriptions: list[Subscription]) -> None:
-        for subscription in subscriptions:
-            response = webpush(
-                _info(subscription),
-                data=PAYLOAD,
-                vapid_private_key=self._key,
-                vapid_claims={"sub": SUBJECT},
-                ttl=TTL,
-                timeout=15,
-                requests_session=self._session,
-            )
-            if not isinstance(response, requests.Response) or response.status_code != 201:
-                raise RuntimeError("the sink did not accept")
-
-
-class PywebpushAsync:
-    """pywebpush.webpush_async() with one aiohttp session and a Vapid object made once."""
-
-    def __init__(self, target: Sink) -> None:
-        self._context = ssl.create_default_context(cafile=target.ca_file)
-        self._vapid = Vapid.from_raw(b64url(KeyPair.generate().private_key).encode())
-
-    def send(self, subscriptions: list[Subscription]) -> None:
-        asyncio.run(self._send_all(subscriptions))
-
-    async def _send_all(self, subscriptions: list[Subscription]) -> None:
-        connector = aiohttp.TCPConnector(ssl=self._context, limit=50)
-        async with aiohttp.ClientSession(connector=connector) as session:
-            waiting = iter(subscriptions)
-            # As many workers as connections: it does better so than with a task for each message.
-            await asyncio.gather(*(self._work(waiting, session) for _ in range(50)))
-
-    async def _work(self, waiting: Any, session: aiohttp.ClientSession) -> None:
-        for subscription in waiting:
-            response = await webpush_async(
-                _info(subscription),
-                data=PAYLOAD,
-                vapid_private_key=self._vapid,
-                vapid_claims={"sub": SUBJECT},
-                ttl=TTL,
-                timeout=aiohttp.ClientTimeout(total=15),
-                aiohttp_session=session,
-            )
-            if not isinstance(response, aiohttp.ClientResponse) or response.status != 201:
-                raise RuntimeError("the sink did not accept")
-
-
-def _info(subscription: Subscription) -> dict[str, Any]:
-    url, p256dh, auth = subscription
-    return {"endpoint": url, "keys": {"p256dh": b64url(p256dh), "auth": b64url(auth)}}
-
-
-def _measured(send: Sender, subscriptions: list[Subscription]) -> tuple[float, float]:
-    """Messages per second, and CPU µs per message of this process."""
+def _measured(send: Callable[[list[Subscription]], None], subscriptions: list[Subscription]) -> Figures:
     wall, cpu = time.perf_counter(), time.process_time()
     send(subscriptions)
     cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
     return len(subscriptions) / wall, cpu / len(subscriptions) * 1e6
+
+
+def _by_node(node: NodeWebPush, how: str, count: int) -> Figures:
+    wall, cpu = node.send(how, count)
+    return count / wall, cpu / count * 1e6
 
 
 def _ecdh_cpu_us(times: int = 1000) -> float:
@@ -179,16 +151,30 @@ def _ecdh_cpu_us(times: int = 1000) -> float:
     return (time.process_time() - cpu) / times * 1e6
 
 
-def _result(figures: dict[str, list[tuple[float, float]]], ecdh: float) -> dict[str, Any]:
+def _openssl_ecdh_us() -> float | None:
+    """The same as `openssl speed ecdhp256` gives it; None without the program."""
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        return None
+    command = [openssl, "speed", "-mr", "-seconds", "1", "ecdhp256"]
+    lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    rates = [float(line.split(":")[3]) for line in lines if line.startswith("+F5:")]
+    return 1e6 / rates[0] if rates else None
+
+
+def _result(figures: dict[str, list[Figures]], floors: list[tuple[float, float | None]]) -> dict[str, Any]:
     result: dict[str, Any] = {}
     for name, rounds in figures.items():
         result[f"{name}_msg_s"] = round(median(rate for rate, _ in rounds), 1)
         result[f"{name}_cpu_us"] = round(median(cpu for _, cpu in rounds), 1)
-    result["ecdh_cpu_us"] = round(ecdh, 1)
-    ours = [cpu for _, cpu in figures["ours"]]
+    by_openssl = [speed for _, speed in floors if speed is not None]
+    result["ecdh_cpu_us"] = round(median(ours for ours, _ in floors), 1)
+    result["floor_msg_s"] = round(1e6 / median(by_openssl or [ours for ours, _ in floors]), 1)
+    cost = [cpu for _, cpu in figures["ours"]]
+    peers = {name: [cpu for _, cpu in rounds] for name, rounds in figures.items() if name != "ours"}
     result["ratios"] = {
-        f"vs_{name}": round(median(peer / own for (_, peer), own in zip(figures[name], ours, strict=True)), 2)
-        for name in ("pywebpush", "pywebpush_async")
+        f"vs_{name}": round(median(peer / own for peer, own in zip(rounds, cost, strict=True)), 2)
+        for name, rounds in peers.items()
     }
-    result["ratios"]["ecdh_share"] = round(ecdh / median(ours), 2)
+    result["ratios"]["vs_floor"] = round(1e6 / median(cost) / result["floor_msg_s"], 3)
     return result
