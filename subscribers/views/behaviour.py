@@ -30,7 +30,8 @@ class Events(CrmView):
         read: list[tuple[str | None, Event | None]] = []
         for no, one in enumerate(raw):
             fields = Fields(one, wrong[no], "events", no)
-            read.append((_external_id(fields, no), events.parse_event(fields, now)))
+            is_object = not wrong[no]
+            read.append((_external_id(fields, no), events.parse_event(fields, now)) if is_object else (None, None))
         known = events.ids_of(site.id, [who for who, _ in read if who is not None])
         sound: list[tuple[int, Event]] = []
         for no, (who, event) in enumerate(read):
@@ -46,7 +47,7 @@ class Events(CrmView):
 
 
 def _external_id(fields: Fields, no: int) -> str | None:
-    external_id = fields.text("external_id", required=not fields.errors, most=LONGEST_ID)
+    external_id = fields.text("external_id", required=True, most=LONGEST_ID)
     for fault in external_id_faults(external_id) if external_id is not None else ():
         fields.errors.append(sentence(fault)._replace(pointer=pointer("events", no, "external_id")))
         return None
