@@ -200,7 +200,7 @@ def _insert_message(plan_: Plan, client: ApiClient, now: datetime) -> Message:
     )
 
 
-def _start(plan_: Plan, options: dict[str, Any], now: datetime) -> tuple[Message.Status, dict[str, Any]]:
+def _start(plan_: Plan, options: dict[str, Any], now: datetime) -> tuple[Any, dict[str, Any]]:
     """The first status, and what an audience to be frozen needs; adds to `options` what only that has."""
     later = plan_.times.send_at > now
     if plan_.audience is None:

@@ -13,7 +13,7 @@ from campaigns import sweep as sweeping
 from campaigns.models import Batch, Lane
 from campaigns.worker_process import close_transport, is_ending, open_transport, until_asked_to_end
 from pushplatform import partitions
-from pushplatform.api import idempotency
+from pushplatform.api import idempotency, request_log
 from pushplatform.poke import Poke
 
 log = logging.getLogger(__name__)
@@ -105,8 +105,10 @@ def work_out_figures() -> None:
 
 @shared_task(base=Poke)
 def forget_old_answers() -> None:
-    """Deletes the stored answers of API calls that are no longer replayed."""
-    idempotency.forget_old(timezone.now())
+    """Deletes the stored answers of API calls that are no longer replayed, and old lines of the request log."""
+    now = timezone.now()
+    idempotency.forget_old(now)
+    request_log.forget_old(now)
 
 
 @shared_task(base=Poke)

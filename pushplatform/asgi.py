@@ -17,6 +17,7 @@ _django = get_asgi_application()  # before the imports below: they need the apps
 
 from campaigns import receipts_endpoint  # noqa: E402
 from pushplatform import health  # noqa: E402
+from pushplatform.api import request_log  # noqa: E402
 from pushplatform.api.request_body import BoundedBody, Receive, Scope, Send  # noqa: E402
 
 _pages = BoundedBody(_django)
@@ -49,12 +50,14 @@ def _receipts_of_this_loop() -> receipts_endpoint.ReceiptsEndpoint:
 async def _live(receive: Receive, send: Send) -> None:
     """Startup and shutdown: what waits to be written is written before the process ends."""
     opening = asyncio.create_task(_health.open_broker())
+    request_log.begin()
     while True:
         event = await receive()
         if event["type"] == "lifespan.shutdown":
             opening.cancel()
             if _receipts is not None:
                 await _receipts.close()
+            await asyncio.to_thread(request_log.end)
             await send({"type": "lifespan.shutdown.complete"})
             return
         await send({"type": "lifespan.startup.complete"})

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -111,13 +112,21 @@ class Environment:
 
         return self._read(name, "an origin (scheme, host and port)", default, meaning, parse, None)
 
-    def url(self, name: str, schemes: tuple[str, ...], default: str, meaning: str) -> str:
+    def networks(self, name: str, meaning: str) -> tuple[IPv4Network | IPv6Network, ...]:
+        """Addresses and ranges; none by default."""
+
+        def parse(raw: str) -> tuple[IPv4Network | IPv6Network, ...]:
+            return tuple(ip_network(word.strip(), strict=False) for word in raw.split(",") if word.strip())
+
+        return self._read(name, "addresses or ranges with commas between", (), meaning, parse, "")
+
+    def url(self, name: str, schemes: tuple[str, ...], default: str, meaning: str, *, shown: str | None = None) -> str:
         def parse(raw: str) -> str:
             if urlsplit(raw).scheme not in schemes or "://" not in raw:
                 raise ValueError(f"it does not start with {', '.join(f'{scheme}://' for scheme in schemes)}")
             return raw
 
-        return self._read(name, f"a URL ({', '.join(schemes)})", default, meaning, parse, None)
+        return self._read(name, f"a URL ({', '.join(schemes)})", default, meaning, parse, shown)
 
     def database(self, name: str, default: str, meaning: str) -> dict[str, Any]:
         """A PostgreSQL URL or libpq connection string as Django's `DATABASES` entry."""

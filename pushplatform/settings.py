@@ -107,6 +107,28 @@ PRIVACY_JOURNAL = env.text(
     shown="var/privacy-journal",
 )
 
+# --- The CRM API ------------------------------------------------------------------------------------------------------
+API_UNITS_PER_MINUTE = env.integer(
+    "API_UNITS_PER_MINUTE",
+    60_000,
+    "What an API key may use in a minute unless it has a limit of its own: a call is a unit, and every ten recipients "
+    "(or other items) in it another.",
+    least=1,
+)
+RATE_LIMIT_URL = env.url(
+    "RATE_LIMIT_URL",
+    ("redis", "rediss"),
+    CELERY_BROKER_URL if CELERY_BROKER_URL.startswith("redis") else "",
+    "The Redis that counts them. Without one, and while it is away, PostgreSQL does.",
+    shown="the broker, where that is Redis",
+)
+REQUEST_LOG_DAYS = env.integer("REQUEST_LOG_DAYS", 30, "How long the lines of the request log are kept.", least=1)
+TRUSTED_PROXIES = env.networks(
+    "TRUSTED_PROXIES",
+    "Addresses or ranges of the proxies in front, whose X-Forwarded-For is believed: callers' addresses are taken from "
+    "it. Empty: nobody's.",
+)
+
 # --- Browsers ---------------------------------------------------------------------------------------------------------
 BROWSER_API_PER_MINUTE = env.integer(
     "BROWSER_API_PER_MINUTE",
@@ -135,6 +157,9 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "pushplatform.api.request_id.RequestIdMiddleware",
     "pushplatform.api.encoded_path.EncodedSlashMiddleware",
+    "pushplatform.api.client_address.ClientAddressMiddleware",
+    "pushplatform.api.request_log.RequestLogMiddleware",
+    "pushplatform.api.rate_limits.RateLimitMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -190,7 +215,10 @@ LOGIN_REDIRECT_URL = reverse_lazy("admin:index")
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["pushplatform.api.authentication.ApiKeyAuthentication"],
-    "DEFAULT_PERMISSION_CLASSES": ["pushplatform.api.authentication.HasScope"],
+    "DEFAULT_PERMISSION_CLASSES": [
+        "pushplatform.api.rate_limits.WithinLimit",
+        "pushplatform.api.authentication.HasScope",
+    ],
     "DEFAULT_PARSER_CLASSES": ["pushplatform.api.parsing.StrictJsonParser"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "EXCEPTION_HANDLER": "pushplatform.api.problems.exception_handler",

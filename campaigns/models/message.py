@@ -1,3 +1,5 @@
+from typing import Any
+
 from django.db import models
 from django.db.models import Func
 from django.db.models.functions import Now
@@ -61,7 +63,7 @@ class Message(models.Model):
         return f"Message of {self.created_at:%Y-%m-%d %H:%M}"
 
     @property
-    def lane(self) -> Lane:
+    def lane(self) -> Any:
         """An audience of segments goes with the campaigns, whoever asked for it."""
         return Lane.CAMPAIGN if self.campaign_id is not None or self.audience else Lane.TARGETED
 

@@ -29,6 +29,7 @@ class Messages(APIView):
     """`GET` and `POST /api/v1/messages`"""
 
     required_scope = {"GET": MAY_READ, "POST": Scope.MESSAGES_SEND}
+    weighed = "recipients"
 
     def get(self, request: Request) -> Response:
         query, messages = Query(request), messages_of(request.auth)
@@ -68,6 +69,7 @@ class ValidateMessage(APIView):
     """`POST /api/v1/messages/validate`: what POST /messages would answer, and the first payload; nothing is stored."""
 
     required_scope = {"POST": Scope.MESSAGES_SEND}
+    weighed = "recipients"
 
     def post(self, request: Request) -> Response:
         plan = targeted.plan(parse_send_request(request.data), request.auth.site, timezone.now())

@@ -17,12 +17,17 @@ CHALLENGE = 'Bearer realm="api"'
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """What `request.auth` is: the ApiClient behind the key, its Site and its scopes."""
+    """What `request.auth` is: the ApiClient behind the key, its Site and its scopes.
+
+    `per_minute`: the key's own limit, None for that of the settings.
+    """
 
     client: ApiClient
     site: Site
     scopes: frozenset[str]
+    key_id: int
     key_prefix: str
+    per_minute: int | None
 
 
 class ApiKeyAuthentication(BaseAuthentication):
@@ -39,7 +44,9 @@ class ApiKeyAuthentication(BaseAuthentication):
             raise _unknown("invalid_api_key")
         _check(key, request.META.get("REMOTE_ADDR", ""))
         client = key.client
-        return None, Caller(client, client.site, frozenset(client.scopes), key.prefix)
+        caller = Caller(client, client.site, frozenset(client.scopes), key.pk, key.prefix, key.per_minute)
+        request._request.caller = caller  # for the request log
+        return None, caller
 
     def authenticate_header(self, request: Request) -> str:
         return CHALLENGE
@@ -69,14 +76,19 @@ class HasScope(BasePermission):
     def has_permission(self, request: Request, view: Any) -> bool:
         if request.auth is None:
             raise Problem("not_authenticated", headers={"WWW-Authenticate": CHALLENGE})
-        required = getattr(view, "required_scope", None)
-        if isinstance(required, dict):
-            # HEAD reads what GET reads; a method the view lacks goes on to its 405.
-            required = required.get("GET" if request.method == "HEAD" else request.method)
-        if required is None:
-            return True
-        wanted = (required,) if isinstance(required, str) else tuple(required)
-        if not request.auth.scopes.intersection(wanted):
+        if wanted := lacks_scope(request, view):
             names = " or ".join(str(Scope(scope).value) for scope in wanted)
             raise Problem("missing_scope", f"The API key's client lacks the scope {names}.")
         return True
+
+
+def lacks_scope(request: Request, view: Any) -> tuple[str, ...]:
+    """The scopes of which the caller would need one and holds none; empty when all is well."""
+    required = getattr(view, "required_scope", None)
+    if isinstance(required, dict):
+        # HEAD reads what GET reads; a method the view lacks goes on to its 405.
+        required = required.get("GET" if request.method == "HEAD" else request.method)
+    if required is None:
+        return ()
+    wanted = (required,) if isinstance(required, str) else tuple(required)
+    return () if request.auth.scopes.intersection(wanted) else wanted

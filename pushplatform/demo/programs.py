@@ -56,7 +56,7 @@ class Programs:
         return self._child(
             "web",
             *("uvicorn", "pushplatform.asgi:application", "--host", HOST, "--port", str(port)),
-            *("--no-access-log", "--timeout-graceful-shutdown", "1"),
+            *("--no-access-log", "--no-proxy-headers", "--timeout-graceful-shutdown", "1"),
             ready=lambda child: answers(port, "/admin/login/") and (not broker or broker_open(port)),
         )
 

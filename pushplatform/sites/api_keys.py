@@ -21,9 +21,14 @@ class MadeKey(NamedTuple):
 
 
 def make_key(
-    client: ApiClient, *, expires_at: datetime | None = None, allowed_addresses: list[str] | None = None
+    client: ApiClient,
+    *,
+    expires_at: datetime | None = None,
+    allowed_addresses: list[str] | None = None,
+    per_minute: int | None = None,
 ) -> MadeKey:
-    """A new key of this client. `expires_at`: None never; `allowed_addresses`: CIDR ranges, none allows all."""
+    """A new key of this client. `expires_at`: None never; `allowed_addresses`: CIDR ranges, none allows all;
+    `per_minute`: units of the rate limit, None for what the settings say."""
     prefix = b32encode(secrets.token_bytes(5)).decode("ascii").lower()
     secret = secrets.token_hex(32)
     key = ApiKey.objects.create(
@@ -32,6 +37,7 @@ def make_key(
         secret_hash=hash_secret(secret),
         expires_at=expires_at,
         allowed_addresses=allowed_addresses or [],
+        per_minute=per_minute,
     )
     return MadeKey(key, f"pp_{prefix}_{secret}")
 
@@ -76,3 +82,16 @@ def note_use(key: ApiKey, now: datetime) -> None:
     today = now.date()
     if key.last_used_on is None or key.last_used_on < today:
         ApiKey.objects.filter(pk=key.pk).update(last_used_on=today)
+
+
+def change_key(
+    key: ApiKey, *, expires_at: datetime | None, allowed_addresses: list[str], per_minute: int | None
+) -> bool:
+    """Changes what a key that was not revoked may do; whether there was one. It is obeyed by the next call."""
+    changes = {"expires_at": expires_at, "allowed_addresses": allowed_addresses, "per_minute": per_minute}
+    return bool(ApiKey.objects.filter(pk=key.pk, revoked_at=None).update(**changes))
+
+
+def revoke_key(key: ApiKey, now: datetime) -> bool:
+    """Ends a key for good; whether it was not ended before."""
+    return bool(ApiKey.objects.filter(pk=key.pk, revoked_at=None).update(revoked_at=now))

@@ -48,6 +48,7 @@ def things_of(house: House) -> dict[str, list[Any]]:
         "sites_site": [house.site],
         "sites_vapidkey": [house.key, house.old_key],
         "sites_apiclient": [house.client],
+        "api_requestline": [house.request_line],
         "sites_membership": list(house.site.memberships.all()),
         "subscribers_attribute": [house.attribute],
         "subscribers_contact": [house.contact],

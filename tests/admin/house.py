@@ -24,6 +24,7 @@ from campaigns.models import (
     Message,
     Receipt,
 )
+from pushplatform.api.models import RequestLine
 from pushplatform.sites import api_keys
 from pushplatform.sites.models import ApiClient, ApiKey, Membership, Site, VapidKey
 from pushplatform.webpush.keys import KeyPair
@@ -69,6 +70,10 @@ class House:
         )
         self.client = ApiClient.objects.create(site=self.site, name=f"{mark} CRM", scopes=["messages:send"])
         self.api_key, self.api_key_text = api_keys.make_key(self.client)
+        self.request_line = RequestLine.objects.create(
+            at=timezone.now(), request_id=f"{mark}-request", site_id=self.site.pk, client_id=self.client.pk,
+            key_prefix=self.api_key.prefix, method="POST", route=f"/api/v1/{mark}", status=202, ms=12, items=100,
+        )  # fmt: skip
         self.segment = self.new_segment(f"{mark} everyone")
         self.contact = self.new_contact()
         self.device = self.new_device(self.contact)

@@ -35,7 +35,7 @@ def test_a_page_that_does_not_exist_is_a_page() -> None:
 
 
 def test_a_method_that_an_address_does_not_take(crm: Caller) -> None:
-    answer = crm.get("messages")
+    answer = crm.get("messages/validate")
     assert_problem(answer, 405, "method_not_allowed")
     assert "POST" in answer.headers["Allow"]
 

@@ -86,6 +86,7 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
                 _item("Contact attributes", "data_object", "subscribers_attribute_changelist", here + "can_see"),
                 _item("VAPID keys", "key", "sites_vapidkey_changelist", here + "can_administer"),
                 _item("API clients", "api", "sites_apiclient_changelist", here + "can_administer"),
+                _item("API requests", "receipt_long", "api_requestline_changelist", here + "can_administer"),
                 _item("Members", "badge", "sites_membership_changelist", here + "can_administer"),
             ],
         },

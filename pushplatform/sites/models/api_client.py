@@ -45,6 +45,7 @@ class ApiKey(models.Model):
     expires_at = models.DateTimeField(null=True, blank=True)
     # cidr[] in the database: Django has no field for it, text with a check at the edge serves.
     allowed_addresses = ArrayField(models.CharField(max_length=43), default=list, blank=True)
+    per_minute = models.PositiveIntegerField(null=True, blank=True)  # units; None: API_UNITS_PER_MINUTE
     revoked_at = models.DateTimeField(null=True, blank=True)
     last_used_on = models.DateField(null=True, blank=True)
 
