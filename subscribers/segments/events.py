@@ -175,6 +175,8 @@ def _last(event: Event) -> dict[str, Operator]:
     }
     found["is_set"] = replace(found["is_set"], words="ever", say=lambda value: "ever")
     found["is_not_set"] = replace(found["is_not_set"], words="never", say=lambda value: "never")
+    # `between` asks how often: two days are written as after and before.
+    del found["between"], found["not_between"]
     return {op: replace(operator, found=lambda value, now: Sql(_LAST, (), tables)) for op, operator in found.items()}
 
 
@@ -197,4 +199,3 @@ EVENT: Final = Field(
     },
     group="Behaviour",
 )
-"""`between` counts: two days are written as after and before."""
