@@ -1,7 +1,7 @@
 """One text of a notification as a Liquid template: parsed once, filled per device, bounded in size and work."""
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from liquid import BoundTemplate, Environment, RenderContext
@@ -21,6 +21,11 @@ MAX_ITEMS = 5_000
 
 ROOTS = frozenset({"params", "contact", "device"})
 """What a template can read: `params.*` of the recipient, `contact.*`, `device.*`."""
+
+Members = Mapping[str, frozenset[str] | None]
+"""By root, the names of the members that are read of it; None where that can be any."""
+
+_PROPERTIES = frozenset({"size", "first", "last"})  # of a root without such a member they speak of the whole root
 
 
 class BrokenTemplate(ValueError):
@@ -71,16 +76,18 @@ class Text:
     """A parsed text.
 
     `source`: as written; `literal`: it has no markup; `always`: the part that is put out whatever the data;
-    `reads`: those of ROOTS it uses; `unknown`: other variables it reads, which are empty for everyone.
+    `reads`: those of ROOTS it uses, with the members; `unknown`: other variables it reads, empty for everyone;
+    `timeless`: it gives the same for the same data whenever it is filled.
     """
 
-    __slots__ = ("_template", "always", "literal", "reads", "source", "unknown")
+    __slots__ = ("_template", "always", "literal", "reads", "source", "timeless", "unknown")
 
     def __init__(self, source: str):
         """Raises BrokenTemplate."""
         self.source = source
         self._template: BoundTemplate | None = None
-        self.always, self.reads, self.unknown = source, frozenset[str](), frozenset[str]()
+        self.always, self.unknown, self.timeless = source, frozenset[str](), True
+        self.reads: Members = {}
         self.literal = "{{" not in source and "{%" not in source
         if not self.literal:
             self._parse()
@@ -94,8 +101,11 @@ class Text:
         unknown = sorted(set(analysis.filters) - set(_ENVIRONMENT.filters))
         if unknown:
             raise BrokenTemplate(f"there is no filter named {unknown[0]}")
-        read = frozenset(analysis.globals)
-        self.reads, self.unknown = read & ROOTS, read - ROOTS
+        self.unknown = frozenset(analysis.globals) - ROOTS
+        self.reads = {
+            root: _members([one.segments for one in found]) for root, found in analysis.globals.items() if root in ROOTS
+        }
+        self.timeless = not self.unknown and "date" not in analysis.filters
         self.always = "".join(node.text for node in template.nodes if isinstance(node, ContentNode))
 
     def bind(self, scope: Mapping[str, Any]) -> Callable[[], str]:
@@ -114,6 +124,13 @@ class Text:
             return "".join([p if isinstance(p, str) else to_liquid_string(p.evaluate(context), False) for p in parts])
 
         return functools.partial(_guarded, fill)
+
+
+def _members(paths: Iterable[Sequence[object]]) -> frozenset[str] | None:
+    """The names that come second in these paths; None when one of them is the whole root, or not a name."""
+    names = [path[1] if len(path) > 1 else None for path in paths]
+    is_plain = all(isinstance(name, str) and name not in _PROPERTIES for name in names)
+    return frozenset(str(name) for name in names) if is_plain else None
 
 
 def _guarded(fill: Callable[[], str]) -> str:

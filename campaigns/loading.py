@@ -10,9 +10,10 @@ from typing import Any, Final, NamedTuple
 
 from django.db import connection
 
-from campaigns.content import ContentError, Renderer, parse_content
+from campaigns.content import Content, ContentError, Renderer, parse_content
 from campaigns.counting import Counter, slot_of
 from campaigns.leases import Lease
+from campaigns.liquid_text import Members
 from campaigns.models import Message
 from campaigns.receipt_tokens import Tokens
 from pushplatform.sites.models import Site, VapidKey
@@ -138,39 +139,90 @@ def load_targets(job: Job) -> Iterator[Target]:
 
     When somebody held the Batch before, also without those whose retry has become a Batch of its own since.
     """
-    lease, content = job.lease, job.renderer and job.renderer.content
-    reads = content.reads if content else frozenset()
-    device_fields = DEVICE_FIELDS if "device" in reads else _COUNTED
-    with_contact = "contact" in reads or bool(content and content.translations)
-    with_params = "params" in reads
-    columns = [f"d.{name}" for name in device_fields]
-    columns += [*(f"c.{name}" for name in CONTACT_FIELDS), "c.attributes"] if with_contact else []
-    columns += ["r.params"] if with_params else []
+    lease, wanted = job.lease, _wanted(job.renderer.content if job.renderer else None)
     sql = f"""
         select u.d, u.c, u.r, coalesce(d.contact_id, 0), d.status, coalesce(d.allowed, 0), d.vapid_key_id,
-               s.endpoint, s.endpoint_hash, s.p256dh, s.auth, {", ".join(columns)}
+               s.endpoint, s.endpoint_hash, s.p256dh, s.auth, {", ".join(wanted.columns)}
         from (select x.* from batch b, unnest(b.device_ids, b.contact_ids, b.recipient_nos) x
               where b.id = %s) u(d, c, r)
         left join device d on d.id = u.d
         left join subscription s on s.device_id = u.d
-        {"left join contact c on c.id = d.contact_id" if with_contact else ""}
-        {"left join recipient r on r.message_id = %s and r.no = u.r" if with_params else ""}
+        {"left join contact c on c.id = d.contact_id" if wanted.contact else ""}
+        {"left join recipient r on r.message_id = %s and r.no = u.r" if wanted.params else ""}
         where not exists (select from delivery x where x.message_id = %s and x.device_id = u.d)
           and not exists (select from retry x where x.message_id = %s and x.device_id = u.d)
         order by u.d"""
-    message_ids = [lease.message_id] * (3 if with_params else 2)
+    message_ids = [lease.message_id] * (3 if wanted.params else 2)
     with connection.cursor() as cursor:
         handed_on = _handed_on(cursor, lease) if lease.token > 1 else frozenset()
-        cursor.execute(sql, [lease.batch_id, *message_ids])
+        cursor.execute(sql, [*wanted.attributes, lease.batch_id, *message_ids])
         rows = cursor.fetchall()
-    end = _FIXED + len(device_fields)
+    kinds: dict[tuple[Any, ...], dict[str, Any]] = {}
+    end = _FIXED + len(wanted.device)
     for row in rows:
         if row[0] in handed_on:
             continue
-        device = dict(zip(device_fields, row[_FIXED:end], strict=True))
-        contact = contact_values(row[end : end + len(CONTACT_FIELDS) + 1]) if with_contact else {}
-        params = json.loads(row[-1]) if with_params and row[-1] else {}
+        values = row[_FIXED:end]
+        if wanted.shares_devices:
+            device = kinds.get(values) or kinds.setdefault(values, dict(zip(wanted.device, values, strict=True)))
+        else:
+            device = dict(zip(wanted.device, values, strict=True))
+        contact = wanted.contact_of(row, end) if wanted.contact and row[3] else {}
+        params = json.loads(row[-1]) if wanted.params and row[-1] else {}
         yield Target._make((*row[:_FIXED], device, contact, params))
+
+
+class _Wanted(NamedTuple):
+    """What templates read of a device and its contact, or will be counted by; nothing else is loaded.
+
+    `contact`: fields of the contact, empty when it is not read; `attributes`: the names of those that are read, unless
+    all are.
+    """
+
+    device: tuple[str, ...]
+    contact: tuple[str, ...]
+    attributes: tuple[str, ...]
+    all_attributes: bool
+    params: bool
+
+    @property
+    def columns(self) -> list[str]:
+        columns = [f"d.{name}" for name in self.device]
+        columns += [f"c.{name}" for name in self.contact]
+        columns += ["c.attributes"] if self.all_attributes else ["c.attributes -> %s"] * len(self.attributes)
+        return columns + (["r.params"] if self.params else [])
+
+    @property
+    def shares_devices(self) -> bool:
+        """Whether devices that are alike in what is wanted can be one dict: not with lists in it."""
+        return "tags" not in self.device
+
+    def contact_of(self, row: Sequence[Any], start: int) -> dict[str, Any]:
+        """What templates read of a contact, out of a row with these columns from `start` on."""
+        if self.all_attributes:
+            return contact_values(row[start : start + len(self.contact) + 1])
+        end = start + len(self.contact)
+        found = {name: _parsed(raw) for name, raw in zip(self.attributes, row[end:], strict=False) if raw is not None}
+        found.update(zip(self.contact, row[start:end], strict=True))
+        return found
+
+
+def _wanted(content: Content | None) -> _Wanted:
+    """What is loaded for a content."""
+    reads: Members = content.reads if content else {}
+    members = reads.get("device", frozenset())
+    device = tuple(name for name in DEVICE_FIELDS if name in _COUNTED or members is None or name in members)
+    members = reads.get("contact", frozenset())
+    if members is None or "attributes" in members:
+        return _Wanted(device, CONTACT_FIELDS, (), True, "params" in reads)
+    fields = {*members, "language"} if content and (members or content.translations) else frozenset()
+    contact = tuple(name for name in CONTACT_FIELDS if name in fields)
+    return _Wanted(device, contact, tuple(sorted(members - {*CONTACT_FIELDS})), False, "params" in reads)
+
+
+def _parsed(raw: str) -> Any:
+    """The value of a piece of JSON from PostgreSQL; most are plain texts."""
+    return raw[1:-1] if raw[0] == '"' and "\\" not in raw else json.loads(raw)
 
 
 def contact_values(row: Sequence[Any]) -> dict[str, Any]:

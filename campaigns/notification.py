@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from campaigns.liquid_text import Text
+from campaigns.liquid_text import Members, Text
 
 Problem = tuple[str, str, str]
 """Pointer into the content (RFC 6901), stable code, a sentence that says what to do."""
@@ -58,12 +58,22 @@ class Content:
     warnings: tuple[Problem, ...] = ()
 
     @property
-    def reads(self) -> frozenset[str]:
+    def reads(self) -> Members:
         """What its templates use of `params`, `contact` and `device`."""
-        return frozenset().union(*(text.reads for variant in self.variants() for text in variant.texts()))
+        return together(text.reads for variant in self.variants() for text in variant.texts())
 
     def variants(self) -> Iterable[Variant]:
         return self.base, *self.translations.values()
+
+
+def together(reads: Iterable[Members]) -> Members:
+    """What several texts read."""
+    found: dict[str, frozenset[str] | None] = {}
+    for members in reads:
+        for root, names in members.items():
+            before = found.get(root, frozenset())
+            found[root] = None if names is None or before is None else before | names
+    return found
 
 
 def has_literal_host(url: str) -> bool:

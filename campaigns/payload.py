@@ -1,13 +1,13 @@
 """The plaintext of a push (api.md §3): one shape for all browsers, valid Declarative Web Push.
 
-Most of it is the same for every device of a message: the JSON is made once per language, with gaps, and a device fills
-the gaps with its tokens and its rendered texts.
+Most of it is the same for every device of a message: the JSON is made once per language, with gaps for the rendered
+texts and the tokens. What one person's data make of the texts is kept for the next with the same data.
 """
 
 import json
 import re
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from json.encoder import encode_basestring
 from typing import Any, Final
 from urllib.parse import quote
@@ -16,7 +16,7 @@ from django.conf import settings
 
 from campaigns.liquid_text import RenderFailed, Text
 from campaigns.models import Message
-from campaigns.notification import Content, Variant, is_web_address
+from campaigns.notification import Content, Variant, is_web_address, together
 from campaigns.receipt_tokens import TOKEN_LENGTH
 from pushplatform.sites.models import Site
 from pushplatform.sites.public_ids import encode as public_id
@@ -28,6 +28,13 @@ RECOMMENDED_PLAINTEXT: Final = 2800
 _ID_LENGTH: Final = 30
 _SAFE_IN_LINK: Final = "!#$%&'()*+,-./:;=?@[]_~"
 _UNSAFE = re.compile(f"[^A-Za-z0-9{re.escape(_SAFE_IN_LINK)}]")
+
+_MOST_KEPT: Final = 4096
+"""Payloads kept for one Message: usually 4 MB."""
+
+_NOTHING: Final = object()
+_EQUAL_IS_SAME: Final = frozenset({str, int, type(None), object})
+"""Types of values of which equal ones are rendered alike (1 and 1.0 and true are not)."""
 
 Values = Mapping[str, str | None]
 """What stands in the members of one payload, by name; buttons are `action 0 title`, `action 0 url` and so on."""
@@ -127,6 +134,7 @@ class Renderer:
         self._navigate = f"{settings.BASE_URL}/c/"
         self._scope: dict[str, Any] = {"params": {}, "contact": {}, "device": {}}
         self._frames: dict[int, _Frame] = {}
+        self._kept: dict[tuple[Any, ...], bytes] = {}
         self._chosen: dict[tuple[str, str], Variant] = {}
 
     def render(
@@ -135,18 +143,14 @@ class Renderer:
         device: Mapping[str, Any],
         params: Mapping[str, Any],
         *,
-        receipt: str = "t" * TOKEN_LENGTH,
-        click: str = "t" * TOKEN_LENGTH,
+        receipt: bytes = b"t" * TOKEN_LENGTH,
+        click: bytes = b"t" * TOKEN_LENGTH,
     ) -> bytes:
-        """The plaintext for one device; the tokens are those of receipt_tokens.
+        """The plaintext for one device; the tokens are those of receipt_tokens, in ASCII.
 
         Raises RenderFailed for data that a template cannot use, PayloadTooLarge beyond MAX_PLAINTEXT octets.
         """
-        frame = self._frame(contact, device, params)
-        try:
-            payload = frame.fill(receipt, click).encode()
-        except UnicodeEncodeError:
-            raise RenderFailed("a value is not text (half a surrogate pair)") from None
+        payload = self._frame(contact, device, params).filled() % {b"token": receipt, b"click": click}
         if len(payload) > MAX_PLAINTEXT:
             raise PayloadTooLarge(len(payload))
         return payload
@@ -190,43 +194,80 @@ class Renderer:
         scope["contact"], scope["device"], scope["params"] = contact, device, params
         frame = self._frames.get(id(variant))
         if frame is None:
-            frame = self._frames[id(variant)] = _Frame(variant, scope, self._shared, self._navigate)
+            frame = self._frames[id(variant)] = _Frame(variant, scope, self._shared, self._navigate, self._kept)
         return frame
 
 
 class _Frame:
     """The JSON of one variant with gaps, and the scope that fills them."""
 
-    def __init__(self, variant: Variant, scope: Mapping[str, Any], shared: Mapping[str, Any], navigate: str):
-        self._variant, self._shared, self._navigate = variant, shared, navigate
+    def __init__(
+        self,
+        variant: Variant,
+        scope: Mapping[str, Any],
+        shared: Mapping[str, Any],
+        navigate: str,
+        kept: dict[tuple[Any, ...], bytes],
+    ):
+        self._variant, self._scope, self._shared, self._kept = variant, scope, shared, kept
         members = _members(variant)
         self._fill = {name: _filler(name, text, scope) for name, text in members.items()}
         self._varying = [(name, self._fill[name]) for name, text in members.items() if not text.literal]
-        self._constant = {name: self._fill[name]() for name, text in members.items() if text.literal}
-        self._json, self._gaps = self._with_gaps()
-
-    def _with_gaps(self) -> tuple[str, list[str]]:
-        """The JSON with a %s for each gap, and what belongs there."""
         mark = secrets.token_hex(16)
-        names = ["token", "click", *(name for name, _ in self._varying)]
-        marks = {name: f"{mark}{number:04}" for number, name in enumerate(names)}
-        values = self._constant | marks | {"navigate": self._navigate + marks["click"]}
-        parts = re.split(f"{mark}([0-9]{{4}})", _dump(build_payload(self._variant, values, self._shared)))
+        self._token, self._click = f"{mark}token", f"{mark}click"
+        self._constant: dict[str, str | None] = {
+            **{name: self._fill[name]() for name, text in members.items() if text.literal},
+            **{"token": self._token, "navigate": navigate + self._click},
+        }
+        self._json, self._gaps = self._with_gaps(mark)
+        self._reads = _read_by(members[name] for name, _ in self._varying)
+
+    def _with_gaps(self, mark: str) -> tuple[str, list[str]]:
+        """The JSON with a %s for each rendered text, and which belongs there; tokens as `_as_format` leaves them."""
+        marks: dict[str, str | None] = {name: f"{mark}{number:04}" for number, (name, _) in enumerate(self._varying)}
+        names = list(marks)
+        parts = re.split(f"{mark}([0-9]{{4}})", self._as_format(self._constant | marks))
         return "%s".join(piece.replace("%", "%%") for piece in parts[::2]), [names[int(n)] for n in parts[1::2]]
 
-    def fill(self, receipt: str, click: str) -> str:
-        """The JSON for the device that the scope holds now."""
-        found = {"token": receipt, "click": click}
-        complete = True
+    def _as_format(self, values: Values) -> str:
+        """The JSON of these values as a format with gaps for the two tokens."""
+        text = _dump(build_payload(self._variant, values, self._shared)).replace("%", "%%")
+        return text.replace(self._token, "%(token)b").replace(self._click, "%(click)b")
+
+    def filled(self) -> bytes:
+        """The JSON for the device that the scope holds now, as a format for its tokens; raises RenderFailed."""
+        key = self._key()
+        found = self._kept.get(key) if key is not None else None
+        if found is None:
+            try:
+                found = self._made().encode()
+            except UnicodeEncodeError:
+                raise RenderFailed("a value is not text (half a surrogate pair)") from None
+            if key is not None:
+                if len(self._kept) >= _MOST_KEPT:
+                    self._kept.clear()
+                self._kept[key] = found
+        return found
+
+    def _key(self) -> tuple[Any, ...] | None:
+        """All that the texts read, when they give the same for the same; None when that cannot be told."""
+        if self._reads is None:
+            return None
+        scope = self._scope
+        key = tuple([scope[root].get(name, _NOTHING) for root, name in self._reads])
+        for value in key:
+            if type(value) not in _EQUAL_IS_SAME:
+                return None
+        return id(self), *key
+
+    def _made(self) -> str:
+        found: dict[str, str] = {}
         for name, fill in self._varying:
             value = fill()
-            complete = complete and bool(value)
-            found[name] = value or ""
-        if not complete:  # a member has become empty: it must be left out, or something takes its place
-            values = self._constant | found | {"navigate": self._navigate + click}
-            return _dump(build_payload(self._variant, values, self._shared))
-        for name, _ in self._varying:
-            found[name] = encode_basestring(found[name])[1:-1]
+            if not value:  # a member has become empty: it must be left out, or something takes its place
+                values = {name: fill() for name, fill in self._varying}
+                return self._as_format(self._constant | values)
+            found[name] = encode_basestring(value)[1:-1].replace("%", "%%")
         return self._json % tuple([found[name] for name in self._gaps])
 
     def target(self, action: str | None) -> str:
@@ -234,6 +275,14 @@ class _Frame:
             if one.action == action and one.url is not None:
                 return self._fill[f"action {number} url"]() or str(self._shared["home"])
         return ("url" in self._fill and self._fill["url"]()) or str(self._shared["home"])
+
+
+def _read_by(texts: Iterable[Text]) -> list[tuple[str, str]] | None:
+    """The (root, member) that these texts read; None when that, or what they give for it, can be anything."""
+    texts = list(texts)
+    read = together(text.reads for text in texts)
+    pairs = [(root, name) for root, names in read.items() for name in names or ()]
+    return pairs if all(text.timeless for text in texts) and None not in read.values() else None
 
 
 def _filler(name: str, text: Text, scope: Mapping[str, Any]) -> Callable[[], str | None]:

@@ -87,7 +87,7 @@ class Preparer:
         if job.renderer is None:
             raise NotSent(Outcome.SKIPPED, "render_failed")
         ref = device_ref(job.ref_secret, target.device_id, is_measured(job, target))
-        receipt, click = job.tokens.receipt(job.message_id, ref), job.tokens.click(job.message_id, ref)
+        receipt, click = job.tokens.both(job.message_id, ref)
         try:
             return job.renderer.render(target.contact, target.device, target.params, receipt=receipt, click=click)
         except RenderFailed:

@@ -28,7 +28,7 @@ def errors(raw):
 
 def payload(raw, contact=None, device=None, params=None, message=MESSAGE, site=SITE):
     renderer = Renderer(parse_content(raw), site, message)
-    text = renderer.render(contact or {}, device or {}, params or {}, receipt="r" * 43, click="c" * 43)
+    text = renderer.render(contact or {}, device or {}, params or {}, receipt=b"r" * 43, click=b"c" * 43)
     return json.loads(text)
 
 
@@ -237,5 +237,44 @@ def test_a_template_cannot_use_up_time_or_memory(template):
 
 def test_the_content_says_what_its_templates_read():
     raw = {"title": "{{ params.a }}", "actions": [{"action": "a", "title": "{{ device.os }}"}]}
-    assert parse_content(raw).reads == {"params", "device"}
-    assert parse_content({"title": "plain"}).reads == frozenset()
+    assert parse_content(raw).reads.keys() == {"params", "device"}
+    assert parse_content({"title": "plain"}).reads == {}
+
+
+def test_what_one_persons_data_make_is_never_given_to_another():
+    renderer = Renderer(
+        parse_content({"title": "{{ contact.a | default: 1 }}/{{ contact.b.c }}", "body": "{{ params.d }}"}), SITE
+    )
+    people = [
+        {"a": 1, "b": {"c": "x"}},
+        {"a": 1, "b": {"c": "y"}},
+        {"a": 1},
+        {"a": True},
+        {"a": 1.0},
+        {"a": "1"},
+        {"a": None},
+        {},
+        {"a": [1]},
+        {"a": "50 % {{ off }} %(click)b"},
+    ]
+    for _ in range(2):  # the second time from what was kept
+        for contact in people:
+            alone = Renderer(renderer.content, SITE)
+            assert renderer.render(contact, {}, {"d": "é"}) == alone.render(contact, {}, {"d": "é"})
+        assert json.loads(renderer.render({"a": "x", "b": {"c": 1}}, {}, {}))["notification"]["title"] == "x/1"
+
+
+def test_a_text_that_tells_the_time_is_rendered_each_time():
+    for template in ("{{ 'now' | date: '%f' }}", "{{ contact.when | date: '%f' }}", "{{ now }}"):
+        renderer = Renderer(parse_content({"title": template}), SITE)
+        assert len({renderer.render({"when": "now"}, {}, {}) for _ in range(3)}) == 3
+
+
+def test_a_template_that_reads_a_whole_person_sees_all_of_them():
+    renderer = Renderer(
+        parse_content({"title": "{{ contact.size }}{% for one in contact %}{{ one[0] }}{% endfor %}"}), SITE
+    )
+    titles = [
+        json.loads(renderer.render(dict.fromkeys(names, ""), {}, {}))["notification"]["title"] for names in ("a", "ab")
+    ]
+    assert titles == ["1a", "2ab"]
