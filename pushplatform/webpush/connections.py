@@ -5,6 +5,7 @@ import ssl
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from time import monotonic
 from typing import Any, Final
 
@@ -186,7 +187,7 @@ class Origin:
         self.multi.setopt(pycurl.M_MAX_HOST_CONNECTIONS, CONNECTIONS_PER_ORIGIN)
         self.multi.setopt(pycurl.M_MAXCONNECTS, CONNECTIONS_PER_ORIGIN)
         self.multi.setopt(pycurl.M_SOCKETFUNCTION, lambda event, fd, multi, data: on_socket(self, fd, event))
-        self.multi.setopt(pycurl.M_TIMERFUNCTION, lambda milliseconds: on_timer(self, milliseconds))
+        self.multi.setopt(pycurl.M_TIMERFUNCTION, partial(on_timer, self))
 
     def successor(self) -> "Origin":
         """The same push service with new connections."""

@@ -79,12 +79,12 @@ ERRORS: Final[Mapping[str, str]] = {
 """What `Answer.error` can say when there is no status."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):  # made for each message: half the cost of a frozen dataclass
     """What came back for one request.
 
     `status`: 0 when there was no answer; `headers`: lower-case names; `body`: its first 4 kB; `error`: a code of
-    ERRORS when `status` is 0, else None; `seconds`: from handing over to the end.
+    ERRORS when `status` is 0, else None; `seconds`: from handing over to the end. Headers and body may repeat the
+    endpoint and stay out of logs.
     """
 
     status: int
@@ -92,6 +92,9 @@ class Answer:
     body: bytes
     error: str | None
     seconds: float
+
+    def __repr__(self) -> str:
+        return f"Answer(status={self.status}, error={self.error!r}, {len(self.body)} octets)"
 
 
 @dataclass(frozen=True, slots=True)

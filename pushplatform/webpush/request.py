@@ -2,7 +2,6 @@
 
 import re
 from base64 import urlsafe_b64encode
-from dataclasses import dataclass, field
 from enum import IntEnum
 from functools import lru_cache
 from hashlib import sha256
@@ -70,23 +69,28 @@ _NETLOC = re.compile(r"(?P<host>[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\]
 _TOPIC = re.compile(r"[A-Za-z0-9_-]{1,32}")
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
+# Values of which each message makes one are named tuples: they cost half of what frozen dataclasses do.
+class Endpoint(NamedTuple):
     """A checked push endpoint. `url` is a capability and stays out of logs; `origin` is what VAPID tokens name."""
 
-    url: str = field(repr=False)
+    url: str
     origin: str
     host: str
     service: PushService
 
+    def __repr__(self) -> str:
+        return f"Endpoint(origin={self.origin!r}, service={self.service.name})"
 
-@dataclass(frozen=True, slots=True)
-class PushRequest:
+
+class PushRequest(NamedTuple):
     """What is to be sent: POST `body` to `endpoint` with `headers` (each `Name: value`)."""
 
     endpoint: Endpoint
-    headers: tuple[str, ...] = field(repr=False)
-    body: bytes = field(repr=False)
+    headers: tuple[str, ...]
+    body: bytes
+
+    def __repr__(self) -> str:
+        return f"PushRequest({self.endpoint!r}, {len(self.body)} octets)"
 
 
 def parse_endpoint(url: str, *, extra_hosts: frozenset[str] = frozenset(), allow_loopback: bool = False) -> Endpoint:

@@ -120,10 +120,10 @@ class Transport:
             wait = min(wait, min(self._timers.values()) - monotonic())
         for key, events in self._selector.select(max(wait, 0.0)):
             # What was done for the socket before it may have closed this one.
-            origin = self._sockets.get(key.fd)
-            if origin is not None:
-                origin.multi.socket_action(key.fd, events)
-                touched.add(origin)
+            owner = self._sockets.get(key.fd)
+            if owner is not None:
+                owner.multi.socket_action(key.fd, events)
+                touched.add(owner)
         now = self._turned_at = monotonic()
         self._gathered = 0
         for origin in [origin for origin, due in self._timers.items() if due <= now]:
