@@ -34,6 +34,10 @@ class Poke(Task):
                 _quiet_until = monotonic() + QUIET_SECONDS
                 log.warning("broker unreachable (%s): %s waits for the sweep", type(error).__name__, self.name)
                 return
+            except Exception:  # a transport that breaks in its own way is no error for the caller either
+                _quiet_until = monotonic() + QUIET_SECONDS
+                log.exception("%s could not be poked and waits for the sweep", self.name)
+                return
 
     def poke_on_commit(self, *ids: int, queue: str | None = None) -> None:
         transaction.on_commit(lambda: self.poke(*ids, queue=queue))
