@@ -4,6 +4,7 @@ import http.client
 import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -76,6 +77,20 @@ def test_parallel_calls_with_keys_of_their_own_all_come_through(
     with ThreadPoolExecutor(10) as threads:
         assert {answer.json()["devices_queued"] for answer in threads.map(call, range(40))} == {10}
     assert Message.objects.filter(site=site).count() == 40
+
+
+def test_calls_at_once_never_use_more_than_their_key_has(stack: Stack, site: Site) -> None:
+    secret = make_key(new_client(site), per_minute=20).text
+    begun = monotonic()
+
+    def call(_: int) -> int:
+        headers = {"Authorization": f"Bearer {secret}"}
+        return requests.get(f"{stack.web_url}/api/v1/", headers=headers, timeout=30).status_code
+
+    with ThreadPoolExecutor(16) as threads:
+        answers = list(threads.map(call, range(60)))
+    assert set(answers) == {200, 429}
+    assert 20 <= answers.count(200) <= 21 + (monotonic() - begun) / 3  # it fills up meanwhile
 
 
 def test_a_chunked_body_is_a_body_like_any_other(stack: Stack, headers: dict[str, str]) -> None:
