@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime
+from itertools import islice
 from typing import Any, Final, NamedTuple
 
 from django.db import connection
@@ -78,7 +79,7 @@ def due_batches(
     found = _look(lane, now, message_id)
     allowances.look_up(found)
     chosen = (due for due in _in_turn(found) if due.is_overdue or allowances.admits(due))
-    return [(due.batch_id, due.lane) for due, _ in zip(chosen, range(MOST_POKES), strict=False)]
+    return [(due.batch_id, due.lane) for due in islice(chosen, MOST_POKES)]
 
 
 def due_elsewhere(lane: int, busy: Collection[roads.Key]) -> int | None:

@@ -8,6 +8,7 @@ from django.conf import settings
 
 from campaigns import pacing
 from campaigns.answer_tally import EVIDENCE, Run, Tally
+from campaigns.models import ServiceMinute, TokenBucket
 from campaigns.pacing import Road
 
 Key = tuple[int, int]
@@ -15,6 +16,16 @@ Key = tuple[int, int]
 
 _COLUMNS: Final = """clock_timestamp(), rate, send_window, limit_rate, clean_seconds, tokens, tokens_at, strikes,
                      throttled_at, paused_until, reason, coalesce(troubled_devices, '{}')"""
+
+
+KEPT: Final = timedelta(days=14)
+"""How long minutes are kept."""
+
+
+def forget_old(now: datetime) -> None:
+    """Deletes the minutes that are no longer kept, and buckets of ceilings that nobody has used for as long."""
+    ServiceMinute.objects.filter(minute__lt=now - KEPT).delete()
+    TokenBucket.objects.filter(filled_at__lt=now - KEPT).delete()
 
 
 def period() -> float:

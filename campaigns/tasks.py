@@ -8,7 +8,7 @@ from celery import shared_task
 from django.db import connection
 from django.utils import timezone
 
-from campaigns import freezing, reconciling, rolling_up, sending, statistics
+from campaigns import freezing, reconciling, roads, rolling_up, sending, statistics
 from campaigns import sweep as sweeping
 from campaigns.models import Batch, Lane
 from campaigns.worker_process import close_transport, is_ending, open_transport, until_asked_to_end
@@ -109,6 +109,12 @@ def forget_old_answers() -> None:
     now = timezone.now()
     idempotency.forget_old(now)
     request_log.forget_old(now)
+
+
+@shared_task(base=Poke)
+def forget_old_minutes() -> None:
+    """Deletes the history of push services that is no longer kept."""
+    roads.forget_old(timezone.now())
 
 
 @shared_task(base=Poke)

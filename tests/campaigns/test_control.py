@@ -7,14 +7,15 @@ import pytest
 from django.db import connections
 from django.utils import timezone
 
-from campaigns import control, finishing, freezing, launch, leases, loading, sending
+from campaigns import control, finishing, freezing, launch, leases, loading, sending, tasks
 from campaigns.models import Batch, Campaign, Message, Retry
 from campaigns.recording import Entry, record
 from campaigns.worker_process import make_transport
 from pushplatform.webpush.outcome import Outcome
 from subscribers.models import Attribute
 from subscribers.upserting import upsert
-from tests.campaigns.world import assert_sums_agree, batch_ids, facts, retries, send, totals
+from tests.campaigns.world import World, assert_sums_agree, batch_ids, facts, retries, send, totals
+from tests.localpush.conftest import eventually
 
 
 def accepted(targets, job):
@@ -237,3 +238,29 @@ def test_a_segment_that_breaks_while_it_freezes_pauses_the_message_and_says_why(
         pass
     assert send(message, transport).status == Message.Status.FINISHED
     assert totals(message) == {"accepted": 3}
+
+
+@pytest.mark.parametrize("act", [control.pause, control.cancel])
+def test_at_full_speed_it_takes_effect_within_a_second_and_the_counts_say_how_many_had_gone(
+    begin_stack, push_service, act
+):
+    begin_stack(worker=True, beat=True, processes=2)
+    world = World(push_service)
+    world.devices(6_000, mode="count")
+    begun = push_service.statistics()["posts"]
+    message = launch.launch(world.campaign().pk, None, timezone.now())
+    tasks.freeze_message.poke(message.pk)
+    eventually(lambda: totals(message).get("accepted", 0) > 500, 30)
+    act(message.pk, timezone.now())
+    threading.Event().wait(1.0)
+    gone = push_service.statistics()["posts"] - begun
+    assert totals(message)["accepted"] == gone < 6_000
+    if act is control.pause:
+        assert not Batch.objects.filter(message=message, state=Batch.State.LEASED).exists()
+        control.resume(message.pk, timezone.now())
+        eventually(lambda: Message.objects.get(pk=message.pk).finished_at, 60)
+        assert push_service.statistics()["posts"] - begun == 6_000
+    else:
+        eventually(lambda: Message.objects.get(pk=message.pk).finished_at, 5)
+        assert totals(message) == {"accepted": gone, "cancelled": 6_000 - gone}
+    assert_sums_agree(message)
