@@ -4,7 +4,7 @@ to the push services did in the last minutes.
 Nothing is promised: each figure is what comes out if all goes on as it does now, and None where nobody can know.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -12,9 +12,10 @@ from typing import Any, Final
 
 from django.db import connection
 
-from campaigns import counting, refusals, road_history
+from campaigns import counting, pacing, refusals, road_history
 from campaigns.models import Batch, Message, ServiceState
-from campaigns.road_history import MINUTE, Figures, Road
+from campaigns.pacing import Road
+from campaigns.road_history import MINUTE, Figures, RoadKey
 
 LOOKED_BACK: Final = 2 * MINUTE
 """Beside the minute that is under way."""
@@ -51,7 +52,7 @@ class Ahead:
     `ends_at`: None when it is not known; `will_expire`: devices that it will be too late for, None when not known.
     """
 
-    road: Road
+    key: RoadKey
     devices: int
     course: Course
     reason: str
@@ -91,7 +92,7 @@ class _Pace:
 
     seconds: float
     own: int
-    roads: Mapping[Road, Figures]
+    roads: Mapping[RoadKey, Figures]
 
     @property
     def share(self) -> float:
@@ -104,8 +105,8 @@ class _Pace:
 class _Waiting:
     """What stands in Batches and retries: `weights` by road, too high where a Batch was worked at in part."""
 
-    weights: Mapping[Road, int]
-    used: Sequence[Road]
+    weights: Mapping[RoadKey, int]
+    used: Sequence[RoadKey]
     retries: int
     next_retry: datetime | None
     last_retry: datetime | None
@@ -122,13 +123,10 @@ def outlook(message_id: int, now: datetime) -> Outlook | None:
         waiting = _waiting(cursor, message_id)
         pace = _pace(cursor, message, waiting.used, now)
     remaining = max(message.targeted - ended, 0)
-    states = {
-        Road(state.service, state.vapid_key_id): state
-        for state in ServiceState.objects.filter(vapid_key_id__in={road.vapid_key_id for road in waiting.weights})
-    }
+    known = roads_now({key.vapid_key_id for key in waiting.weights}, now)
     roads = [
-        _ahead(road, devices, states.get(road), pace, message.expires_at, now)
-        for road, devices in _shared_out(remaining, waiting.weights).items()
+        _ahead(key, devices, known.get(key), pace, message.expires_at, now)
+        for key, devices in _shared_out(remaining, waiting.weights).items()
     ]
     ceilings = _ceilings(message)
     will_expire = _will_expire(roads, remaining, ceilings, message.expires_at, now, paused)
@@ -148,16 +146,38 @@ def outlook(message_id: int, now: datetime) -> Outlook | None:
     )
 
 
-def course_of(state: ServiceState | None, now: datetime) -> Course:
-    """How the road with this state is travelled; None is a road of which nothing is noted."""
-    if state is None:
+def roads_now(vapid_key_ids: Collection[int], now: datetime) -> dict[RoadKey, Road]:
+    """The roads with these keys of which something is noted, as pacing would see them at `now`."""
+    found = {}
+    for state in ServiceState.objects.filter(vapid_key_id__in=vapid_key_ids):
+        road = Road(
+            now=now,
+            rate=state.rate,
+            window=state.send_window,
+            limit=state.limit_rate,
+            clean=state.clean_seconds,
+            tokens=state.tokens,
+            tokens_at=state.tokens_at,
+            strikes=state.strikes,
+            throttled_at=state.throttled_at,
+            paused_until=state.paused_until,
+            reason=state.reason,
+        )
+        pacing.advance(road)
+        found[RoadKey(state.service, state.vapid_key_id)] = road
+    return found
+
+
+def course_of(road: Road | None) -> Course:
+    """How a road is travelled; None is one of which nothing is noted."""
+    if road is None:
         return Course.OPEN
-    if state.paused_until is not None and state.paused_until > now:
-        kinds = {refusals.REASON: Course.REFUSED, "unreachable": Course.UNREACHABLE}
-        return kinds.get(state.reason, Course.WAITING)
-    if state.strikes:
+    if road.is_paused:
+        kinds = {refusals.REASON: Course.REFUSED, pacing.UNREACHABLE: Course.UNREACHABLE}
+        return kinds.get(road.reason, Course.WAITING)
+    if road.strikes:
         return Course.PROBED
-    return Course.OPEN if state.rate is None else Course.SLOWED
+    return Course.OPEN if road.rate is None else Course.SLOWED
 
 
 def _waiting(cursor: Any, message_id: int) -> _Waiting:
@@ -166,7 +186,7 @@ def _waiting(cursor: Any, message_id: int) -> _Waiting:
             from batch where message_id = %s group by 1, 2 order by 1, 2""",
         [message_id],
     )
-    weights = {Road(service, key): number for service, key, number in cursor.fetchall()}
+    weights = {RoadKey(service, key): number for service, key, number in cursor.fetchall()}
     cursor.execute(
         """select service, vapid_key_id, count(*), min(not_before), max(not_before)
            from retry where message_id = %s group by 1, 2 order by 1, 2""",
@@ -174,7 +194,7 @@ def _waiting(cursor: Any, message_id: int) -> _Waiting:
     )
     rows = cursor.fetchall()
     for service, key, number, _, _ in rows:
-        weights[Road(service, key)] = weights.get(Road(service, key), 0) + number
+        weights[RoadKey(service, key)] = weights.get(RoadKey(service, key), 0) + number
     return _Waiting(
         weights={road: number for road, number in weights.items() if number},
         used=tuple(weights),
@@ -184,7 +204,7 @@ def _waiting(cursor: Any, message_id: int) -> _Waiting:
     )
 
 
-def _pace(cursor: Any, message: Message, roads: Sequence[Road], now: datetime) -> _Pace:
+def _pace(cursor: Any, message: Message, roads: Sequence[RoadKey], now: datetime) -> _Pace:
     begin = now.replace(second=0, microsecond=0) - LOOKED_BACK
     since = max(begin, message.send_at)
     found = road_history.figures(roads, max(begin, since.replace(second=0, microsecond=0)), now + MINUTE)
@@ -199,7 +219,7 @@ def _pace(cursor: Any, message: Message, roads: Sequence[Road], now: datetime) -
     return _Pace(max((now - since).total_seconds(), 1.0), own, found)
 
 
-def _shared_out(remaining: int, weights: Mapping[Road, int]) -> dict[Road, int]:
+def _shared_out(remaining: int, weights: Mapping[RoadKey, int]) -> dict[RoadKey, int]:
     """`remaining` devices over roads by weight, none lost by rounding."""
     shares, left, weight_left = {}, remaining, sum(weights.values())
     for road, weight in weights.items():
@@ -208,12 +228,10 @@ def _shared_out(remaining: int, weights: Mapping[Road, int]) -> dict[Road, int]:
     return {road: number for road, number in shares.items() if number}
 
 
-def _ahead(
-    road: Road, devices: int, state: ServiceState | None, pace: _Pace, expires_at: datetime, now: datetime
-) -> Ahead:
-    course = course_of(state, now)
-    until = state.paused_until if state and course in HELD else None
-    per_second = _per_second(road, state, course, pace)
+def _ahead(key: RoadKey, devices: int, road: Road | None, pace: _Pace, expires_at: datetime, now: datetime) -> Ahead:
+    course = course_of(road)
+    until = road.paused_until if road and course in HELD else None
+    per_second = _per_second(key, road, pace)
     begin = until or now
     ends_at, will_expire = None, None
     if course is Course.REFUSED or begin >= expires_at:
@@ -221,17 +239,17 @@ def _ahead(
     elif per_second:
         will_expire = max(devices - int(per_second * (expires_at - begin).total_seconds()), 0)
         ends_at = min(begin + timedelta(seconds=devices / per_second), expires_at)
-    return Ahead(road, devices, course, state.reason if state else "", until, per_second, ends_at, will_expire)
+    return Ahead(key, devices, course, road.reason if road else "", until, per_second, ends_at, will_expire)
 
 
-def _per_second(road: Road, state: ServiceState | None, course: Course, pace: _Pace) -> float | None:
+def _per_second(key: RoadKey, road: Road | None, pace: _Pace) -> float | None:
     """Of what was really done, and never more than a rate that holds; that rate alone where it is all that is known."""
-    found = pace.roads.get(road)
+    found = pace.roads.get(key)
     done = found.ended / pace.seconds if found and found.ended else None
-    if state is not None and state.rate is not None:
+    if road is not None and road.rate is not None:
         # What went before a throttle says nothing of the time after it.
         is_clean = found is not None and not found.counts["throttled"] and not found.counts["unavailable"]
-        done = min(done, state.rate) if done and is_clean and course is Course.SLOWED else state.rate
+        done = min(done, road.rate) if done and is_clean and course_of(road) is Course.SLOWED else road.rate
     return done * pace.share if done and pace.share else None
 
 

@@ -12,12 +12,10 @@ from django.db import connection
 
 from campaigns.answer_tally import KINDS
 from campaigns.models.service import LATENCY_BOUNDS
+from campaigns.roads import KEPT
 from pushplatform.webpush.request import PushService
 
 MINUTE: Final = timedelta(minutes=1)
-KEPT: Final = timedelta(days=14)
-"""How far back it goes."""
-
 TROUBLES: Final = KINDS[2:]
 """What is neither accepted nor the browser's own end."""
 
@@ -27,7 +25,9 @@ ENDINGS: Final = ("accepted", "gone", "refused", "rejected")
 _SERVICES: Final = [int(service) for service in PushService]
 
 
-class Road(NamedTuple):
+class RoadKey(NamedTuple):
+    """Which road: the number of its push service and the id of its VAPID key."""
+
     service: int
     vapid_key_id: int
 
@@ -97,7 +97,7 @@ def quantile(latency: Sequence[int], share: float) -> float | None:
     return None
 
 
-def roads_of(vapid_key_ids: Collection[int], now: datetime) -> list[Road]:
+def roads_of(vapid_key_ids: Collection[int], now: datetime) -> list[RoadKey]:
     """Roads with one of these keys that were used within KEPT or whose state is kept, in order."""
     with connection.cursor() as cursor:
         cursor.execute(
@@ -107,18 +107,18 @@ def roads_of(vapid_key_ids: Collection[int], now: datetime) -> list[Road]:
                order by s, k""",
             [_SERVICES, list(vapid_key_ids), now - KEPT],
         )
-        return [Road(*row) for row in cursor.fetchall()]
+        return [RoadKey(*row) for row in cursor.fetchall()]
 
 
-def figures(roads: Collection[Road], begin: datetime, until: datetime) -> dict[Road, Figures]:
+def figures(roads: Collection[RoadKey], begin: datetime, until: datetime) -> dict[RoadKey, Figures]:
     """What each road carried in the minutes from `begin` on and before `until`; roads that carried nothing are
     missing."""
     return {road: found for road, _, found in _read(roads, begin, until, until - begin)}
 
 
 def series(
-    roads: Collection[Road], span: Span, now: datetime
-) -> tuple[list[datetime], dict[Road, list[Figures | None]]]:
+    roads: Collection[RoadKey], span: Span, now: datetime
+) -> tuple[list[datetime], dict[RoadKey, list[Figures | None]]]:
     """The moments at which the steps of `span` begin, the last of which is under way, and each road's figures in them,
     None where it carried nothing."""
     step = span.step.total_seconds()
@@ -126,15 +126,15 @@ def series(
     begin = last - span.length + span.step
     moments = [begin + number * span.step for number in range(span.length // span.step)]
     places = {moment: place for place, moment in enumerate(moments)}
-    found: dict[Road, list[Figures | None]] = {road: [None] * len(moments) for road in roads}
+    found: dict[RoadKey, list[Figures | None]] = {road: [None] * len(moments) for road in roads}
     for road, moment, one in _read(roads, begin, last + span.step, span.step):
         found[road][places[moment]] = one
     return moments, found
 
 
 def _read(
-    roads: Collection[Road], begin: datetime, until: datetime, step: timedelta
-) -> list[tuple[Road, datetime, Figures]]:
+    roads: Collection[RoadKey], begin: datetime, until: datetime, step: timedelta
+) -> list[tuple[RoadKey, datetime, Figures]]:
     if not roads:
         return []
     buckets = len(LATENCY_BOUNDS) + 1
@@ -153,7 +153,7 @@ def _read(
         return [_row(row) for row in cursor.fetchall()]
 
 
-def _row(row: Sequence[Any]) -> tuple[Road, datetime, Figures]:
+def _row(row: Sequence[Any]) -> tuple[RoadKey, datetime, Figures]:
     service, key, at, first_at, window, rate, *numbers = row
     counts = dict(zip(KINDS, numbers, strict=False))
-    return Road(service, key), at, Figures(counts, tuple(numbers[len(KINDS) :]), first_at, window, rate)
+    return RoadKey(service, key), at, Figures(counts, tuple(numbers[len(KINDS) :]), first_at, window, rate)

@@ -8,7 +8,7 @@ from typing import Any
 from django.db.models import Max, Sum
 from django.utils import timezone
 
-from campaigns.admin.reasons import code_of
+from campaigns.admin.reasons import code_of, number_of
 from campaigns.models import AnswerSample, Campaign, Message
 from pushplatform.partitions import first_message_id
 from pushplatform.sites.models import Site
@@ -16,6 +16,7 @@ from pushplatform.webpush.outcome import ERRORS
 from subscribers.admin.words import service_name
 
 _BECAME = {"device_gone": "device retired", "gave_up": "tried again", "no_answer": "tried again"}
+_GONE = number_of("device_gone")
 _MOST = 40
 _MOST_OF_A_SERVICE = 8
 _LATELY = timedelta(days=1)
@@ -36,7 +37,8 @@ def answers_of_services(sites: Collection[Site], now: datetime) -> dict[int, lis
     since = now - _LATELY
     # A message lives for 28 days at most: older ones have no answers any more.
     messages = Message.objects.filter(site__in=sites, pk__gte=first_message_id(now - timedelta(days=29))).values("pk")
-    recent = AnswerSample.objects.filter(message_id__in=messages, last_at__gt=since)
+    # That a browser has left says nothing of the push service.
+    recent = AnswerSample.objects.filter(message_id__in=messages, last_at__gt=since).exclude(reason=_GONE)
     kinds = recent.values("service", "http_code", "reason", "error").annotate(
         total=Sum("number"), newest=Max("pk"), last=Max("last_at")
     )

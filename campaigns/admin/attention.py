@@ -7,10 +7,9 @@ from django.db.models import Count, Q
 from django.urls import reverse
 from django.utils import timezone
 
-from campaigns import refusals
 from campaigns.admin import road_words
-from campaigns.models import Campaign, ServiceState
-from campaigns.outlook import Course, course_of
+from campaigns.models import Campaign
+from campaigns.outlook import Course, course_of, roads_now
 from pushplatform.sites.admin.scope import when
 from pushplatform.sites.models import ApiKey, Site, VapidKey
 from subscribers.models import Device, Purpose
@@ -49,12 +48,11 @@ def _keys(site: Site) -> list[Notice]:
 
 def _road(site: Site) -> list[Notice]:
     now, address = timezone.now(), reverse("admin:campaigns_campaign_push_services")
-    states = ServiceState.objects.filter(vapid_key_id__in=site.vapid_keys.values("pk"))
-    states = states.exclude(reason=refusals.REASON)  # told with a button of their own
+    found = sorted(roads_now(site.vapid_keys.values("pk"), now).items(), key=lambda one: one[0])
     return [
-        Notice("look", road_words.notice(state.service, state, now), f"{address}?_site={site.pk}", "See the road")
-        for state in states.order_by("service", "vapid_key_id")
-        if course_of(state, now) != Course.OPEN
+        Notice("look", road_words.notice(key.service, road, now), f"{address}?_site={site.pk}", "See the road")
+        for key, road in found
+        if course_of(road) not in (Course.OPEN, Course.REFUSED)  # what is refused is told with a button of its own
     ]
 
 

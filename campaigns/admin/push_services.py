@@ -14,9 +14,10 @@ from django.utils import timezone
 from campaigns import road_history
 from campaigns.admin import road_words
 from campaigns.admin.answers import answers_of_services
-from campaigns.models import Batch, ServiceState
-from campaigns.outlook import HELD, Course, course_of
-from campaigns.road_history import KINDS, MINUTE, SPANS, TROUBLES, Figures, Road, Span
+from campaigns.models import Batch
+from campaigns.outlook import HELD, Course, course_of, roads_now
+from campaigns.pacing import Road
+from campaigns.road_history import KINDS, MINUTE, SPANS, TROUBLES, Figures, RoadKey, Span
 from pushplatform.sites.access import Right, choose_site, current_site, is_superuser, may, sites_of
 from pushplatform.sites.models import Site, VapidKey
 from subscribers.admin.words import service_name
@@ -35,9 +36,9 @@ _WORST: Final = list(reversed(Course))
 class _Seen:
     """The roads that the viewer asks for, with everything that their lines need."""
 
-    roads: Sequence[Road]
+    roads: Sequence[RoadKey]
     keys: dict[int, VapidKey]
-    states: dict[Road, ServiceState]
+    known: dict[RoadKey, Road]
     left_out: int
 
 
@@ -46,12 +47,12 @@ def show(admin: Any, request: HttpRequest) -> HttpResponse:
     choose_site(request)
     sites, now = _sites(request), timezone.now()
     seen = _seen(sites, now)
-    quarters, strips = road_history.series(seen.roads, SPANS["day"], now)
+    _, strips = road_history.series(seen.roads, SPANS["day"], now)
     answers = answers_of_services(sites, now)
     lines = {line["id"]: line for line in _lines(seen, now)}
     sections: dict[int, list[dict[str, Any]]] = defaultdict(list)
     for road in seen.roads:
-        colours = _colours(quarters, strips[road], seen.states.get(road), now)
+        colours = _colours(strips[road], course_of(seen.known.get(road)))
         sections[road.service].append(
             lines[_id(road)]
             | {
@@ -97,7 +98,7 @@ def show_history(admin: Any, request: HttpRequest) -> JsonResponse:
     key = VapidKey.objects.filter(pk=int(key_id)).only("pk", "site_id").first()
     if key is None or not may(request.user, Right.SEE, key.site_id):
         raise Http404
-    road = Road(int(service), key.pk)
+    road = RoadKey(int(service), key.pk)
     moments, found = road_history.series([road], span, timezone.now())
     points = [_point(moment, one, span) for moment, one in zip(moments, found[road], strict=True)]
     return JsonResponse({"minutes": span.step // MINUTE, "points": points})
@@ -121,14 +122,11 @@ def _every_site(request: HttpRequest) -> bool:
 def _seen(sites: Sequence[Site], now: datetime) -> _Seen:
     found = VapidKey.objects.filter(site__in=sites).select_related("site")
     keys = {key.pk: key for key in found.only("state", "site__name")}
-    states = {
-        Road(state.service, state.vapid_key_id): state
-        for state in ServiceState.objects.filter(vapid_key_id__in=list(keys))
-    }
+    known = roads_now(list(keys), now)
     roads = road_history.roads_of(list(keys), now) if keys else []
-    worst = sorted(roads, key=lambda road: (_WORST.index(course_of(states.get(road), now)), road))
+    worst = sorted(roads, key=lambda road: (_WORST.index(course_of(known.get(road))), road))
     kept = sorted(worst[:MOST], key=lambda road: (road.service, str(keys[road.vapid_key_id].site), -road.vapid_key_id))
-    return _Seen(kept, keys, states, len(worst) - len(kept))
+    return _Seen(kept, keys, known, len(worst) - len(kept))
 
 
 # --- how each is now
@@ -140,8 +138,8 @@ def _lines(seen: _Seen, now: datetime) -> list[dict[str, Any]]:
     waiting = _waiting(seen.roads)
     lines = []
     for road in seen.roads:
-        key, state = seen.keys[road.vapid_key_id], seen.states.get(road)
-        course = course_of(state, now)
+        key, known = seen.keys[road.vapid_key_id], seen.known.get(road)
+        course = course_of(known)
         mark, colour = road_words.MARKS[course]
         figures = recent.get(road)
         lines.append(
@@ -153,8 +151,8 @@ def _lines(seen: _Seen, now: datetime) -> list[dict[str, Any]]:
                 "key": f"Key {key.pk}",
                 "key_state": key.state,
                 "site": key.site.name,
-                "cells": _cells(figures, state, waiting.get(road, 0), by_minute[road], now)
-                | {"said": road_words.sentence(state, now)},
+                "cells": _cells(figures, known, waiting.get(road, 0), by_minute[road], now)
+                | {"said": road_words.sentence(known, now)},
                 "troubles": _troubles(figures),
                 "minutes": [
                     [moment.timestamp(), one.asked if one else 0]
@@ -167,13 +165,13 @@ def _lines(seen: _Seen, now: datetime) -> list[dict[str, Any]]:
 
 def _cells(
     figures: Figures | None,
-    state: ServiceState | None,
+    known: Road | None,
     waiting: int,
     minutes: Sequence[Figures | None],
     now: datetime,
 ) -> dict[str, str]:
     asked, bad = (figures.asked, sum(figures.counts[kind] for kind in TROUBLES)) if figures else (0, 0)
-    window = state.send_window if state else None
+    window = known.window if known else None
     return {
         "rate": _rate(minutes, now),
         "p50": road_words.quick(figures.quantile(0.5) if figures else None),
@@ -208,7 +206,7 @@ def _troubles(figures: Figures | None) -> list[dict[str, str]]:
     ]
 
 
-def _waiting(roads: Sequence[Road]) -> dict[Road, int]:
+def _waiting(roads: Sequence[RoadKey]) -> dict[RoadKey, int]:
     """Devices in Batches that are to be sent; those of a Batch that is worked at count until it is done."""
     rows = (
         Batch.objects.exclude(state=Batch.State.DONE)
@@ -216,20 +214,17 @@ def _waiting(roads: Sequence[Road]) -> dict[Road, int]:
         .values_list("service", "vapid_key_id")
         .annotate(total=Sum("n"))
     )
-    return {Road(service, key): total for service, key, total in rows}
+    return {RoadKey(service, key): total for service, key, total in rows}
 
 
 # --- how it was
-def _colours(
-    quarters: Sequence[datetime], steps: Sequence[Figures | None], state: ServiceState | None, now: datetime
-) -> list[str]:
-    """The day by quarters of an hour; while a road rests nothing is recorded, so the rest it is in is filled in."""
-    course = course_of(state, now)
-    since = (state.throttled_at or state.updated_at) if state and course in HELD else None
-    return [
-        _colour(one) or (road_words.MARKS[course][1] if since and moment + SPANS["day"].step > since else "")
-        for moment, one in zip(quarters, steps, strict=True)
-    ]
+def _colours(steps: Sequence[Figures | None], course: Course) -> list[str]:
+    """Of each step; while a road rests nothing is recorded, so the rest that it is in is filled in."""
+    colours = [_colour(one) for one in steps]
+    if course in HELD:
+        recorded = len("".join(colour[:1] or " " for colour in colours).rstrip())
+        colours[recorded:] = [road_words.MARKS[course][1]] * (len(colours) - recorded)
+    return colours
 
 
 def _strip(colours: Sequence[str]) -> list[dict[str, Any]]:
@@ -278,5 +273,5 @@ def _point(moment: datetime, one: Figures | None, span: Span) -> dict[str, Any]:
     }
 
 
-def _id(road: Road) -> str:
+def _id(road: RoadKey) -> str:
     return f"{road.service}-{road.vapid_key_id}"

@@ -13,8 +13,8 @@ from campaigns.admin.answers import answers_of
 from campaigns.admin.person_messages import with_ticks
 from campaigns.admin.reasons import ADVICE, BY_CODE, number_of
 from campaigns.admin.refused_keys import refused_keys
-from campaigns.models import Batch, Breakdown, Campaign, Delivery, Message, ServiceState
-from campaigns.outlook import Course, course_of
+from campaigns.models import Batch, Breakdown, Campaign, Delivery, Message
+from campaigns.outlook import Course, course_of, roads_now
 from pushplatform.sites.access import Right, may
 from pushplatform.webpush.outcome import Outcome
 from pushplatform.webpush.request import PushService
@@ -131,10 +131,9 @@ def _services(campaign: Campaign, now: datetime) -> list[dict[str, Any]]:
 
 def _slowed(campaign: Campaign, now: datetime) -> dict[int, str]:
     """Services whose road is not clear, with how it is; of several keys on one, the newest."""
-    states = ServiceState.objects.filter(vapid_key_id__in=campaign.site.vapid_keys.values("pk")).order_by(
-        "vapid_key_id"
-    )
-    return {state.service: road_words.short(state, now) for state in states if course_of(state, now) != Course.OPEN}
+    found = roads_now(campaign.site.vapid_keys.values("pk"), now)
+    troubled = sorted((key, road) for key, road in found.items() if course_of(road) != Course.OPEN)
+    return {key.service: road_words.short(road, now) for key, road in troubled}
 
 
 def _failures(failures: dict[str, int]) -> list[dict[str, Any]]:

@@ -5,8 +5,8 @@ from typing import Final
 
 from django.utils import formats, timezone
 
-from campaigns.models import ServiceState
 from campaigns.outlook import Course, course_of
+from campaigns.pacing import Road
 from subscribers.admin.words import service_name
 
 KIND_WORDS: Final = {
@@ -90,54 +90,52 @@ def quick(seconds: float | None) -> str:
     return f"{seconds * 1000:,.0f} ms" if seconds < 0.9995 else f"{seconds:.1f} s"
 
 
-def sentence(state: ServiceState | None, now: datetime) -> str:
+def sentence(road: Road | None, now: datetime) -> str:
     """What is happening on a road, and why."""
-    course = course_of(state, now)
-    if state is None or course is Course.OPEN:
+    course = course_of(road)
+    if road is None or course is Course.OPEN:
         return "Open: it gets as much as it answers."
+    until, rate = _until(road, now), pace(road.rate or 0)
     if course is Course.REFUSED:
         return "It refuses this key from everybody, so nothing goes until somebody resumes it."
-    until = clock(state.paused_until, now) if state.paused_until else ""
     if course is Course.UNREACHABLE:
         return f"Nothing answers. It is tried again with a few at {until}; what waits is kept."
     if course is Course.PROBED:
-        return f"A few are being tried, because {why(state.reason)} before; the others follow once one is accepted."
+        return f"A few are being tried, because {why(road.reason)} before; the others follow once one is accepted."
     if course is Course.WAITING:
-        then = f", then goes on at {pace(state.rate)}" if state.rate else ""
-        return f"Waits until {until} because {why(state.reason)}{then}."
-    return f"Slowed to {pace(state.rate or 0)} because {why(state.reason)}{_when(state, now)}. It grows back by itself."
+        then = f", then goes on at {rate}" if road.rate else ""
+        return f"Waits until {until} because {why(road.reason)}{then}."
+    at = f" at {clock(road.throttled_at, now)}" if road.throttled_at else ""
+    return f"Slowed to {rate} because {why(road.reason)}{at}. It grows back by itself."
 
 
-def short(state: ServiceState, now: datetime) -> str:
+def short(road: Road, now: datetime) -> str:
     """The same in a few words, for a line that names the push service; empty when the road is open."""
-    course = course_of(state, now)
-    until = clock(state.paused_until, now) if state.paused_until else ""
     return {
         Course.OPEN: "",
-        Course.SLOWED: f"slowed to {pace(state.rate or 0)}",
-        Course.WAITING: f"waits until {until}",
+        Course.SLOWED: f"slowed to {pace(road.rate or 0)}",
+        Course.WAITING: f"waits until {_until(road, now)}",
         Course.PROBED: "a few are being tried",
-        Course.UNREACHABLE: f"out of reach, tried again at {until}",
+        Course.UNREACHABLE: f"out of reach, tried again at {_until(road, now)}",
         Course.REFUSED: "refuses our key: paused",
-    }[course]
+    }[course_of(road)]
 
 
-def notice(service: int, state: ServiceState, now: datetime) -> str:
+def notice(service: int, road: Road, now: datetime) -> str:
     """The same as news of a Site; empty when the road is open."""
-    course, name = course_of(state, now), service_name(service)
-    until = clock(state.paused_until, now) if state.paused_until else ""
+    name, until = service_name(service), _until(road, now)
     return {
         Course.OPEN: "",
-        Course.SLOWED: f"{name} slows this site: {pace(state.rate or 0)} at most, because {why(state.reason)}.",
-        Course.WAITING: f"{name} slows this site until {until}, because {why(state.reason)}.",
-        Course.PROBED: f"{name} is being tried with a few, because {why(state.reason)} before.",
+        Course.SLOWED: f"{name} slows this site: {pace(road.rate or 0)} at most, because {why(road.reason)}.",
+        Course.WAITING: f"{name} slows this site until {until}, because {why(road.reason)}.",
+        Course.PROBED: f"{name} is being tried with a few, because {why(road.reason)} before.",
         Course.UNREACHABLE: f"{name} is out of reach; it is tried again at {until}.",
         Course.REFUSED: f"{name} refuses this site’s key.",
-    }[course]
+    }[course_of(road)]
 
 
-def _when(state: ServiceState, now: datetime) -> str:
-    return f" at {clock(state.throttled_at, now)}" if state.throttled_at else ""
+def _until(road: Road, now: datetime) -> str:
+    return clock(road.paused_until, now) if road.paused_until else ""
 
 
 def _in_a_unit(per_second: float) -> tuple[float, str]:

@@ -22,8 +22,8 @@ def minute(key: VapidKey, at: datetime, *, service: int = 1, seconds: float = 0.
 
 
 def state(key: VapidKey, now: datetime, *, service: int = 1, rest: float | None = None, **more: Any) -> ServiceState:
-    """`rest`: seconds from now that the road is paused for."""
-    until = now + timedelta(seconds=rest) if rest is not None else None
-    return ServiceState.objects.create(
-        service=service, vapid_key_id=key.pk, paused_until=until, throttled_at=now, **more
-    )
+    """`rest`: seconds from now that the road is paused for; `rate`: a second, right after it was throttled."""
+    given = {"paused_until": now + timedelta(seconds=rest) if rest is not None else None, "throttled_at": now} | more
+    if given.get("rate"):
+        given |= {"limit_rate": 2 * given["rate"], "tokens_at": now}
+    return ServiceState.objects.create(service=service, vapid_key_id=key.pk, **given)

@@ -130,12 +130,18 @@ def test_the_strip_shows_the_day_and_the_rest_a_road_is_in(ours: House, browser:
     now = timezone.now()
     minute(ours.key, now - timedelta(hours=20), accepted=100)
     minute(ours.key, now - timedelta(hours=3), accepted=50, throttled=20)
+    said = r"The last 24 hours by quarters of an hour: 1 clear, (\d+) slowed"
+    assert re.findall(said, page_of(browser)) == ["1"]
     state(ours.key, now, rest=600, reason="throttled")
-    ServiceState.objects.update(throttled_at=now - timedelta(hours=3))
-    page = page_of(browser)
-    said = re.search(r"The last 24 hours by quarters of an hour: 1 clear, (\d+) slowed", page)
-    assert said is not None
-    assert 12 <= int(said[1]) <= 14
+    [slowed] = re.findall(said, page_of(browser))
+    assert 12 <= int(slowed) <= 14
+
+
+def test_a_throttle_of_hours_ago_is_over_without_anybody_having_sent(ours: House, browser: Client) -> None:
+    state(ours.key, timezone.now() - timedelta(hours=2), rate=8.0, reason="throttled")
+    line = lines_of(browser)[f"1-{ours.key.pk}"]
+    assert (line["mark"], line["cells"]["window"]) == ("clear", "no limit")
+    assert "slows this site" not in browser.get(reverse("admin:index")).content.decode()
 
 
 def test_what_push_services_answered_lately_stands_beside_the_road(ours: House, theirs: House, browser: Client) -> None:
