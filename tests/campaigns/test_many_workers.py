@@ -1,0 +1,69 @@
+"""Several worker hosts over one database and one broker: they share a campaign, and no device is called twice."""
+
+import subprocess
+import sys
+
+import pytest
+
+from pushplatform.demo.place import ROOT
+from pushplatform.demo.process import Child, wait_until_ready
+from tests.bench.processes import cpu_seconds, tree
+from tests.faults.conftest import begin_run, begin_service, certificate, certify  # noqa: F401
+
+
+def start_hosts(stack, hosts, processes):
+    """A worker command for each host, with a name of its own as machines have."""
+    for host in hosts:
+        child = Child(
+            host,
+            [sys.executable, "manage.py", "worker", "--name", host, "--processes", str(processes)],
+            log=stack.folder / f"{host}.log",
+            env=stack.env,
+            cwd=ROOT,
+            ready=lambda child: f"{child.name}@" in child.log.read_text() and " ready." in child.log.read_text(),
+        )
+        stack.children[host] = child
+        child.start()
+    wait_until_ready([stack.children[host] for host in hosts])
+
+
+def pools(stack, hosts):
+    """CPU seconds of each process that sends, by host."""
+    return {
+        host: [cpu_seconds([pid]) for pid in tree(stack.children[host].pid) if pid != stack.children[host].pid]
+        for host in hosts
+    }
+
+
+def check_shared(run, hosts, processes, devices):
+    start_hosts(run.stack, hosts, processes)
+    before = pools(run.stack, hosts)
+    run.launch()
+    notes = run.check(struck=0)
+    assert notes["posts"] == devices
+    after = pools(run.stack, hosts)
+    for host in hosts:
+        assert len(after[host]) == processes
+        worked = [late - early for late, early in zip(after[host], before[host], strict=True)]
+        assert min(worked) > 0.05, f"a process of {host} had nothing to do: {worked}"
+
+
+@pytest.mark.parametrize("broker", ["redis", "rabbitmq"])
+def test_two_hosts_share_a_campaign_and_call_each_device_once(begin_run, broker):  # noqa: F811
+    run = begin_run(4_000, broker=broker, worker=False, env={"PUSH_BATCH_SIZE": "200"})
+    check_shared(run, ["east", "west"], 1, 4_000)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("broker", ["redis", "rabbitmq"])
+def test_two_hosts_of_two_processes_share_a_campaign_and_call_each_device_once(begin_run, broker):  # noqa: F811
+    run = begin_run(40_000, broker=broker, worker=False, env={"PUSH_BATCH_SIZE": "500"})
+    check_shared(run, ["east", "west"], 2, 40_000)
+
+
+def test_a_worker_without_processes_is_refused_and_told_why():
+    refused = subprocess.run(
+        [sys.executable, "manage.py", "worker", "--processes", "0"], cwd=ROOT, capture_output=True, text=True
+    )
+    assert refused.returncode == 1
+    assert "--processes must be 1 or more" in refused.stderr
