@@ -39,19 +39,21 @@ class Erased:
         }
 
 
-def erase(site: Site, external_id: str, now: datetime) -> Erased:
+def erase(site: Site, external_id: str, now: datetime, *, journaled: bool = True) -> Erased:
     """Doing it twice is harmless, and says when it was done. Raises NotFound for somebody nobody has heard of, and
     Conflict contact_merged for an id that is another person's now."""
     with transaction.atomic():
         found = person.lock(site.id, external_id).get(external_id)
         if found is None:
             return _erased_before(site, external_id, now)
-        return _erase(site, found, now)
+        return _erase(site, found, now, journaled)
 
 
-def _erase(site: Site, found: Person, now: datetime) -> Erased:
+def _erase(site: Site, found: Person, now: datetime, journaled: bool) -> Erased:
     deliveries = Delivery.objects.filter(contact_id__in=found.contact_ids).count()
-    forgotten = forgetting.forget(found, now)  # the contact goes first: after it nobody writes about it any more
+    forgotten = forgetting.forget(
+        found, now, journaled=journaled
+    )  # the contact goes first: after it nobody writes about it any more
     copies = _forget_copies(site, found.external_ids, found.device_ids, now)
     _forget_in_log(Contact, found.contact_ids)
     _forget_in_log(Device, found.device_ids)

@@ -32,6 +32,7 @@ def _schedule(sender: Celery, **_: object) -> None:
         ("sweep", "campaigns.tasks.sweep", Every(sweep), sweep),
         ("roll up", "campaigns.tasks.roll_up", Every(minute), minute),
         ("work out figures", "campaigns.tasks.work_out_figures", Every(minute), minute),
+        ("flush the privacy journal", "subscribers.tasks.flush_journal", Every(minute), minute),
         ("forget old answers", "campaigns.tasks.forget_old_answers", crontab(hour=3, minute=40), timedelta(days=1)),
         ("forget old minutes", "campaigns.tasks.forget_old_minutes", crontab(hour=3, minute=50), timedelta(days=1)),
         ("make partitions", "campaigns.tasks.make_partitions", crontab(hour=3, minute=20), timedelta(days=1)),

@@ -54,6 +54,7 @@ def register(site: Site, registration: Registration, now: datetime) -> Registere
         claimed, owner = _claimed(site, registration.claim), _owner(site, registration.endpoint_hash)
         lock(claimed, said, owner, contact_id=contact and contact.id)
         claimed = claimed and _claimed(site, registration.claim)  # as it is now that it is locked
+        contact = identity.still_there(contact)
         if owner is not None and (claimed is None or owner.id != claimed.id):
             _replace(owner)
         secret = registration.claim.secret if claimed is not None and registration.claim else _new_secret()

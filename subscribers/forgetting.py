@@ -34,12 +34,13 @@ class Forgotten:
     ledger_lines: int
 
 
-def forget(person: Person, now: datetime) -> Forgotten:
+def forget(person: Person, now: datetime, *, journaled: bool = True) -> Forgotten:
     """Part of the caller's transaction, in which `person` was locked. Ends with the contact itself deleted, which
     waits for everybody who is writing something about it."""
     site_id, devices = person.contact.site_id, person.device_ids
     marks = [erasure_mark(site_id, one) for one in person.external_ids]
-    journal.write([journal.erased(site_id, person.contact.pk, marks, devices, now)])
+    if journaled:
+        journal.write([journal.erased(site_id, person.contact.pk, marks, devices, now)])
     former = _former_devices(person.contact_ids)
     silence(person.purposes, devices, now)
     ErasedContact.objects.bulk_create(
@@ -58,14 +59,15 @@ def mark(site: Site, mark: bytes, now: datetime) -> ErasedContact:
     return ErasedContact.objects.create(site=site, external_id_hmac=mark, at=now)
 
 
-def forget_device(device: Device, now: datetime) -> None:
+def forget_device(device: Device, now: datetime, *, journaled: bool = True) -> None:
     """The person erases this browser: it is let go of, silenced and forgotten. Who they are to the CRM is untouched."""
     with transaction.atomic():
         purposes = list(
             Purpose.objects.raw("select * from purpose where site_id = %s order by id for share", [device.site_id])
         )
         links.lock([], [device.pk])
-        journal.write([journal.erased(device.site_id, 0, [], [device.pk], now)])
+        if journaled:
+            journal.write([journal.erased(device.site_id, 0, [], [device.pk], now)])
         silence(sorted(purposes, key=lambda purpose: purpose.bit), [device.pk], now)
         _behaviour_of([device.pk])
         _forget_evidence([], [device.pk])

@@ -75,6 +75,11 @@ def known_contact(site: Site, identity: Identity | None) -> Contact | None:
     return Contact.objects.filter(site=site, external_id=identity.external_id).first()
 
 
+def still_there(contact: Contact | None) -> Contact | None:
+    """The contact, now that it is locked: it may have been erased, or merged into another, until then."""
+    return contact if contact is not None and Contact.objects.filter(id=contact.id).exists() else None
+
+
 def let_go_of_others(device: Device, contact: Contact | None, now: datetime) -> None:
     """Unlinks the browser, locked by the caller, from anybody but `contact`: somebody else is signed in now."""
     if device.contact_id is not None and (contact is None or device.contact_id != contact.id):
@@ -108,6 +113,7 @@ def identify(site: Site, device_id: int, identity: Identity, now: datetime) -> L
     with transaction.atomic():
         contact = known_contact(site, identity)
         links.lock([] if contact is None else [contact.id], [device_id])
+        contact = still_there(contact)
         device = Device.objects.select_related("subscription").get(id=device_id)
         if not hasattr(device, "subscription"):
             raise NotFound  # replaced by a newer registration meanwhile

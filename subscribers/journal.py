@@ -8,6 +8,7 @@ the line waits in the table, the log says so, and a chore tries again.
 Lines hold surrogate ids, and marks (HMACs) by which a restored row is known to be the same; no CRM id, no text.
 """
 
+import contextlib
 import fcntl
 import json
 import logging
@@ -140,7 +141,8 @@ def append(folder: Path, lines: Sequence[str]) -> None:
             _write_all(file, text.encode())
             os.fsync(file)
         except OSError:
-            os.ftruncate(file, before)
+            with contextlib.suppress(OSError):  # what cannot be taken back is a torn line, which `read` leaves out
+                os.ftruncate(file, before)
             raise
     finally:
         os.close(file)
