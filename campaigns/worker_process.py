@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from celery.signals import worker_shutting_down
+from celery.signals import worker_init, worker_process_init, worker_shutting_down
 from django.conf import settings
 
 from pushplatform.webpush.transport import Transport
@@ -70,3 +70,21 @@ def until_asked_to_end() -> Iterator[Callable[[], bool]]:
 def _tell_pool(**_: Any) -> None:
     """In the worker's main process, at SIGTERM: the pool processes end their batches."""
     _ending[0] = 1
+
+
+_gives_way = False
+
+
+@worker_init.connect
+def _look_at_queues(sender: Any, **_: Any) -> None:
+    """In the worker's main process: whether it sends campaigns and no order updates."""
+    global _gives_way
+    queues = sender.app.amqp.queues.consume_from
+    _gives_way = "campaign" in queues and "targeted" not in queues
+
+
+@worker_process_init.connect
+def _give_way(**_: Any) -> None:
+    """In a pool process: where cores are short, the web and targeted sends come first."""
+    if _gives_way:
+        os.nice(settings.PUSH_CAMPAIGN_NICE)

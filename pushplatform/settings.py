@@ -89,6 +89,13 @@ PUSH_UNRECORDED_MAX = env.integer(
     least=1,
     most=10_000,
 )
+PUSH_CAMPAIGN_NICE = env.integer(
+    "PUSH_CAMPAIGN_NICE",
+    10,
+    "By so much the processes of a worker for campaigns, without targeted sends, give way to others on their machine.",
+    least=0,
+    most=19,
+)
 PUSH_LEASE_SECONDS = env.integer("PUSH_LEASE_SECONDS", 60, "How long a silent worker keeps its batch.", least=1)
 PUSH_SWEEP_SECONDS = env.integer("PUSH_SWEEP_SECONDS", 10, "How often what is due is looked for.", least=1, most=600)
 PUSH_CONNECT_TIMEOUT = env.integer("PUSH_CONNECT_TIMEOUT", 5, "Seconds to reach a push service.", least=1, most=60)
