@@ -35,9 +35,9 @@ pins: test-packages ## newest versions into requirements/*.txt
 	  ../.venv/bin/uv pip compile -q --upgrade --python-version 3.11 --universal --generate-hashes \
 	    --no-emit-index-url --no-header $$set.in -o $$set.txt || exit 1; done
 
-docs: test-packages ## docs/settings.md and docs/answers.md from what the code declares
-	@for page in settings answers; do \
-	  SECRET_KEYS=none ENVIRONMENT=test $(PY) manage.py $${page}_page > docs/$$page.md.new && \
+docs: test-packages ## the pages of docs/ that are written from what the code declares
+	@for page in settings answers api/reasons api/statuses; do \
+	  SECRET_KEYS=none ENVIRONMENT=test $(PY) manage.py $${page##*/}_page > docs/$$page.md.new && \
 	  mv docs/$$page.md.new docs/$$page.md || exit 1; done
 
 run-packages:

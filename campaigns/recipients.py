@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from django.db import connection
 
@@ -10,6 +11,20 @@ from campaigns.device_rule import Candidate, needs_engagement
 from campaigns.send_request import RecipientRequest
 from pushplatform.sites import public_ids
 from subscribers.models import Decision, Device, Purpose, Scope
+
+REASONS_IN_ORDER: Final = (
+    "unknown_contact",
+    "unknown_device",
+    "duplicate_recipient",
+    "invalid_params",
+    "personal_data_withdrawn",
+    "no_active_device",
+    "device_gone",
+    "no_matching_device",
+    "consent_withdrawn",
+    "consent_missing",
+)
+"""Why a recipient is skipped at once; of several the first is told."""
 
 
 @dataclass(frozen=True, slots=True)
