@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
+from django.core.exceptions import ImproperlyConfigured
 from django.db import connection
 
 from campaigns.content import Content, ContentError, Renderer, parse_content
@@ -121,7 +122,8 @@ def load_signer(vapid_key_id: int, subject: str) -> VapidSigner | None:
     if at not in _signers:
         try:
             _signers[at] = VapidSigner(bytes(key.get().private_key), subject)
-        except (InvalidKey, InvalidSubject):
+        except (InvalidKey, InvalidSubject, ImproperlyConfigured) as error:
+            log.error("VAPID key %s cannot sign, so what its devices are to get fails: %s", vapid_key_id, error)
             return None
         if len(_signers) > _KEPT_SIGNERS:
             _signers.popitem(last=False)
