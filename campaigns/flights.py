@@ -15,6 +15,7 @@ from campaigns import leases, roads
 from campaigns.answer_samples import Samples
 from campaigns.answer_tally import Tally
 from campaigns.loading import Job, Target
+from campaigns.patience import until_written
 from campaigns.recording import Entry, record, settle
 from pushplatform.webpush.outcome import Answer, Outcome, Verdict, classify
 from pushplatform.webpush.request import PushRequest, PushService
@@ -25,7 +26,7 @@ FLUSH_SECONDS: Final = 0.25
 """Outcomes are recorded, the lease renewed and pause or cancel seen after so many answers or so long."""
 
 LAST_ANSWERS_SECONDS: Final = 5.0
-"""How long a process that is asked to end waits for what is under way."""
+"""How long a process that is asked to end waits for what is under way, and then for a database that is away."""
 
 IDLE_SECONDS: Final = 1.0
 """A flight that got no answer for so long only waits."""
@@ -203,7 +204,12 @@ class Flight:
         """Records what there is, and learns whether to go on."""
         if self._unrecorded:
             self._next_look = monotonic() + IDLE_SECONDS
-        status = record(self._job, self._unrecorded, self._clock(), self._samples.take(), self._tally)
+        now, samples = self._clock(), self._samples.take()
+        status = until_written(
+            lambda: record(self._job, self._unrecorded, now, samples, self._tally),
+            self._flights.stopping,
+            LAST_ANSWERS_SECONDS,
+        )
         self._unrecorded, self._tally = [], Tally()
         self._next_flush = monotonic() + FLUSH_SECONDS
         self.lease_lost = self.lease_lost or status is None
