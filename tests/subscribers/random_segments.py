@@ -232,7 +232,8 @@ class People:
 def definitions_over(people: People) -> st.SearchStrategy:
     """Any definition that can be understood, as JSON."""
     known = people.known
-    leaves = st.one_of(*_tests(), *_happenings(sorted({campaign for _, _, campaign, _ in known.reports})))
+    happenings = _happenings(sorted({campaign for _, _, campaign, _ in known.reports}))
+    leaves = st.one_of(*_tests(), *happenings * 4)
     leaves |= rules("contact.list", "eq ne in not_in", st.sampled_from(sorted(known.lists)))
     leaves |= st.sampled_from([{"segment": one} for one in known.saved])
     return st.recursive(
