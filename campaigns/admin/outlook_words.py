@@ -4,9 +4,8 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from campaigns.admin.road_words import clock, lasting, pace, why
+from campaigns.admin.road_words import clock, lasting, name_of, pace, why
 from campaigns.outlook import Ahead, Course, Outlook
-from subscribers.admin.words import service_name
 
 
 class Line(NamedTuple):
@@ -52,7 +51,7 @@ def _outlook(outlook: Outlook, now: datetime) -> Line:
 def _unknown(outlook: Outlook) -> str:
     if outlook.per_second is None:
         return "nothing came to an end in the last minutes"
-    names = sorted({service_name(one.key.service) for one in outlook.roads if one.ends_at is None})
+    names = sorted({name_of(one.key.service) for one in outlook.roads if one.ends_at is None})
     return f"nothing was answered by {' and '.join(names)} in the last minutes"
 
 
@@ -69,7 +68,7 @@ def _roads(outlook: Outlook, now: datetime) -> Iterator[Line]:
 
 
 def _road(one: Ahead, now: datetime) -> str:
-    name, devices = service_name(one.key.service), f"{one.devices:,} left for it"
+    name, devices = name_of(one.key.service), f"{one.devices:,} left for it"
     until = clock(one.until, now) if one.until else ""
     if one.course is Course.REFUSED:
         return f"{name} refuses our key: {devices}, each until the campaign expires or somebody resumes it."

@@ -99,9 +99,11 @@ def show_history(admin: Any, request: HttpRequest) -> JsonResponse:
     if key is None or not may(request.user, Right.SEE, key.site_id):
         raise Http404
     road = RoadKey(int(service), key.pk)
-    moments, found = road_history.series([road], span, timezone.now())
+    now = timezone.now()
+    moments, found = road_history.series([road], span, now)
     points = [_point(moment, one, span) for moment, one in zip(moments, found[road], strict=True)]
-    return JsonResponse({"minutes": span.step // MINUTE, "points": points})
+    begun = (now - moments[-1]) / MINUTE
+    return JsonResponse({"minutes": span.step // MINUTE, "minutes_of_last": begun, "points": points})
 
 
 # --- which roads
@@ -173,7 +175,7 @@ def _cells(
     asked, bad = (figures.asked, sum(figures.counts[kind] for kind in TROUBLES)) if figures else (0, 0)
     window = known.window if known else None
     return {
-        "rate": _rate(minutes, now),
+        "rate": "0/s" if course_of(known) in HELD else _rate(minutes, now),
         "p50": road_words.quick(figures.quantile(0.5) if figures else None),
         "p99": road_words.quick(figures.quantile(0.99) if figures else None),
         "errors": f"{100 * bad / max(asked, bad):.1f} %" if bad else ("0 %" if asked else "–"),

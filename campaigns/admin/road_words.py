@@ -7,6 +7,7 @@ from django.utils import formats, timezone
 
 from campaigns.outlook import Course, course_of
 from campaigns.pacing import Road
+from pushplatform.webpush.request import PushService
 from subscribers.admin.words import service_name
 
 KIND_WORDS: Final = {
@@ -46,6 +47,12 @@ _WHY: Final = {
     "unavailable": "it answered that it is in trouble",
     "unreachable": "it did not answer",
 }
+
+
+def name_of(service: int) -> str:
+    """A push service as the subject of a sentence."""
+    unnamed = {PushService.LOCAL: "The push service on this machine", PushService.OTHER: "Another push service"}
+    return unnamed.get(PushService(service)) or service_name(service)
 
 
 def why(reason: str) -> str:
@@ -123,7 +130,7 @@ def short(road: Road, now: datetime) -> str:
 
 def notice(service: int, road: Road, now: datetime) -> str:
     """The same as news of a Site; empty when the road is open."""
-    name, until = service_name(service), _until(road, now)
+    name, until = name_of(service), _until(road, now)
     return {
         Course.OPEN: "",
         Course.SLOWED: f"{name} slows this site: {pace(road.rate or 0)} at most, because {why(road.reason)}.",

@@ -13,18 +13,17 @@ function roofOf(most) {
   return Math.max([1, 2, 4, 6, 8, 10].map((times) => times * step).find((roof) => roof >= most), 4);
 }
 
-// A line that breaks where its number is null; a number that stands alone is a short dash.
+// A line that breaks where its number is null, and the places of numbers that stand alone.
 function wayOf(points, name, x, y) {
-  let [way, before] = ["", null];
+  let [way, alone] = ["", []];
+  const at = (index) => points[index]?.[name] ?? null;
   points.forEach((point, index) => {
-    const number = point[name];
-    if (number !== null) {
-      way += `${before === null ? "M" : "L"}${x(index).toFixed(1)} ${y(number).toFixed(1)}`;
-      if (before === null && (points[index + 1]?.[name] ?? null) === null) way += "h1.5";
-    }
-    before = number;
+    const number = at(index);
+    if (number === null) return;
+    way += `${at(index - 1) === null ? "M" : "L"}${x(index).toFixed(1)} ${y(number).toFixed(1)}`;
+    if (at(index - 1) === null && at(index + 1) === null) alone.push(index);
   });
-  return way;
+  return [way, alone];
 }
 
 // Draws `series`, [name in a point, class of its line] each, over `points`, which are evenly apart in time.
@@ -47,9 +46,12 @@ function drawLines(place, { points, series, label, timeWord, said, height = 230,
     drawing.append(svg("text", { x: x(index), y: height - 6, "text-anchor": anchor }, timeWord(index)));
   }
   for (const [name, line] of series) {
-    drawing.append(svg("path", { d: wayOf(points, name, x, y), class: `pp-line ${line}` }));
-    const last = points[points.length - 1]?.[name] ?? null;
-    if (last !== null) drawing.append(svg("circle", { cx: x(points.length - 1), cy: y(last), r: 3, class: `pp-point ${line}` }));
+    const [way, alone] = wayOf(points, name, x, y);
+    drawing.append(svg("path", { d: way, class: `pp-line ${line}` }));
+    const end = points.length - 1;
+    for (const index of points[end]?.[name] == null ? alone : [...alone, end]) {
+      drawing.append(svg("circle", { cx: x(index), cy: y(points[index][name]), r: index === end ? 3 : 2, class: `pp-point ${line}` }));
+    }
   }
   const marker = svg("line", { y1: top, y2: height - bottom, class: "pp-marker", visibility: "hidden" });
   drawing.append(marker);

@@ -17,8 +17,11 @@ function rateOf(line, now) {
   road.course.push([now, road.total]);
   while (road.course.length > 2 && now - road.course[0][0] > 12) road.course.shift();
   const [begun, total] = road.course[0];
-  const rate = now - begun >= 4 ? (road.total - total) / (now - begun) : 0;
-  return rate >= 10 ? `${whole(Math.round(rate))}/s` : line.cells.rate;
+  const seconds = now - begun;
+  const rate = seconds >= 4 ? (road.total - total) / seconds : 0;
+  if (rate >= 10 && line.cells.rate !== "0/s") return `${whole(Math.round(rate))}/s`;
+  // On a slow road requests come in slices; on one that is clear, none in ten seconds is none.
+  return seconds >= 10 && !rate && line.course === "open" ? "0/s" : line.cells.rate;
 }
 
 function write(target, text) {
@@ -75,16 +78,19 @@ async function follow() {
 follow();
 
 // --- History
-const SERIES = [["accepted", "pp-line-way"], ["slowed", "pp-line-look"], ["failed", "pp-line-fail"], ["allowed", "pp-line-allowed"]];
+const SERIES = [["allowed", "pp-line-allowed"], ["failed", "pp-line-fail"], ["slowed", "pp-line-look"], ["accepted", "pp-line-way"]];
 const FAILED = ["unavailable", "refused", "rejected", "no_answer", "unsent"];
 const SAID = { accepted: "accepted", slowed: "too many", failed: "failed" };
 const perMinute = (number, minutes) => Math.round((10 * number) / minutes) / 10;
 const milliseconds = (number) => (number === null ? "–" : `${whole(number)} ms`);
 
-function pointsOf({ minutes, points }) {
-  const drawn = points.map((point) => {
+function pointsOf({ minutes, minutes_of_last: begun, points }) {
+  const drawn = points.map((point, index) => {
     const counts = point.counts ?? {};
-    const sum = (names) => perMinute(names.reduce((total, name) => total + (counts[name] ?? 0), 0), minutes);
+    const isLast = index === points.length - 1;
+    const length = isLast ? begun : minutes;
+    // A step that has only just begun says nothing of its rate yet.
+    const sum = (names) => (isLast && begun < 0.4 ? null : perMinute(names.reduce((total, name) => total + (counts[name] ?? 0), 0), length));
     return { ...point, accepted: sum(["accepted"]), slowed: sum(["throttled"]), failed: sum(FAILED), allowed: point.allowed ?? null, p50: point.p50 ?? null, p99: point.p99 ?? null };
   });
   const most = Math.max(...drawn.flatMap((point) => [point.accepted, point.slowed, point.failed]));
@@ -135,9 +141,9 @@ function draw(target, data) {
     (inside) =>
       drawLines(inside, {
         ...common,
-        series: SERIES,
+        series: SERIES.filter(([name]) => points.some((point) => point[name])), // no line along the bottom
         label: "Accepted, refused as too many, and failed, a minute",
-        said: (point, time) => `${time} · ${Object.entries(SAID).map(([name, word]) => `${word} ${whole(point[name])}`).join(" · ")}${point.limit === null ? "" : ` · limit ${whole(point.limit)}`}${point.window ? ` · window ${whole(point.window)}` : ""}`,
+        said: (point, time) => `${time} · ${Object.entries(SAID).map(([name, word]) => `${word} ${point[name] === null ? "–" : whole(point[name])}`).join(" · ")}${point.limit === null ? "" : ` · limit ${whole(point.limit)}`}${point.window ? ` · window ${whole(point.window)}` : ""}`,
       }),
   );
   const [times, drawTimes] = chart("Time to answer, ms", [["pp-dot-reach", "p50"], ["pp-dot-main", "p99"]], (inside) =>
