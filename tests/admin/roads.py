@@ -25,5 +25,6 @@ def state(key: VapidKey, now: datetime, *, service: int = 1, rest: float | None 
     """`rest`: seconds from now that the road is paused for; `rate`: a second, right after it was throttled."""
     given = {"paused_until": now + timedelta(seconds=rest) if rest is not None else None, "throttled_at": now} | more
     if given.get("rate"):
-        given |= {"limit_rate": 2 * given["rate"], "tokens_at": now}
+        # It does not grow before `tokens_at`, however long the test takes.
+        given |= {"limit_rate": 2 * given["rate"], "tokens_at": now + timedelta(hours=1)}
     return ServiceState.objects.create(service=service, vapid_key_id=key.pk, **given)

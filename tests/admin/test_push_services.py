@@ -138,7 +138,7 @@ def test_the_strip_shows_the_day_and_the_rest_a_road_is_in(ours: House, browser:
 
 
 def test_a_throttle_of_hours_ago_is_over_without_anybody_having_sent(ours: House, browser: Client) -> None:
-    state(ours.key, timezone.now() - timedelta(hours=2), rate=8.0, reason="throttled")
+    state(ours.key, timezone.now() - timedelta(hours=3), rate=8.0, reason="throttled")
     line = lines_of(browser)[f"1-{ours.key.pk}"]
     assert (line["mark"], line["cells"]["window"]) == ("clear", "no limit")
     assert "slows this site" not in browser.get(reverse("admin:index")).content.decode()
