@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from campaigns.models.service import LATENCY_BOUNDS
 from pushplatform.webpush.outcome import Answer, Outcome, Verdict
+from pushplatform.webpush.transport import UNREACHABLE
 
 SLOTS: Final = 8
 """Rows of a minute among which the processes are spread."""
@@ -21,6 +22,7 @@ THROTTLED: Final = frozenset({406, 429})
 """406 is tried again where Windows says it, and only there."""
 
 _NEVER_SENT: Final = frozenset({"out_of_reach", "address_refused"})
+_SILENT: Final = UNREACHABLE | {"out_of_reach"}
 _KEY: Final = frozenset({"key_refused", "key_mismatch"})
 
 
@@ -41,12 +43,14 @@ def kind_of(verdict: Verdict, answer: Answer) -> str:
 class Run:
     """Bad answers with no good one between them; a good one is any that shows the road to be well.
 
-    `device_ids`: the first EVIDENCE; `retry_after`: the longest that was asked for, seconds.
+    `device_ids`: the first EVIDENCE; `silent`: how many timeouts and the like; `retry_after`: the longest that was
+    asked for, seconds.
     """
 
     device_ids: list[int] = field(default_factory=list)
     throttled: int = 0
     unavailable: int = 0
+    silent: int = 0
     retry_after: float | None = None
 
 
@@ -114,6 +118,7 @@ class Tally:
             self._run.device_ids.append(device_id)
         self._run.throttled += kind == "throttled"
         self._run.unavailable += kind == "unavailable"
+        self._run.silent += answer.error in _SILENT
         if verdict.retry_after is not None:
             self._run.retry_after = max(verdict.retry_after, self._run.retry_after or 0.0)
 

@@ -40,6 +40,9 @@ BORROWED_SECONDS: Final = 10.0
 """Targeted messages go ahead of what campaigns send in so long."""
 
 FIRST_REST: Final = {THROTTLED: 10.0, UNAVAILABLE: 10.0, UNREACHABLE: 30.0}
+BROKEN_REST: Final = 1.0
+"""Seconds, doubled each time: where connections only broke, with all that was under way on them, new ones may hold."""
+
 LONGEST_REST: Final = 300.0
 LONGEST_ASKED: Final = 3_600.0
 """Seconds; a service that asks a road for more is probed after that."""
@@ -139,7 +142,8 @@ def slow_down(road: Road, run: Run, accepted: int, seconds: float) -> None:
             road.paused_until = max(road.paused_until or asked, asked)
         return
     reason = THROTTLED if run.throttled else UNAVAILABLE if run.unavailable else UNREACHABLE
-    rest = _rest(reason, run.retry_after, road.strikes)
+    first = BROKEN_REST if reason == UNREACHABLE and not run.silent else FIRST_REST[reason]
+    rest = _rest(first, run.retry_after, road.strikes)
     if reason != UNREACHABLE:
         _halve(road, reason, accepted / (max(seconds, 1.0) + rest))
     road.strikes += 1
@@ -181,12 +185,12 @@ def _rests(road: Road) -> bool:
     return road.tokens_at is not None and road.tokens_at > road.now
 
 
-def _rest(reason: str, asked: float | None, strikes: int) -> float:
+def _rest(first: float, asked: float | None, strikes: int) -> float:
     """Seconds; at least as long as was asked for."""
     doubled = float(2 ** min(strikes, 16))
     if asked is not None:
         return max(min(asked, LONGEST_ASKED), min(doubled, LONGEST_REST))
-    return min(FIRST_REST[reason] * doubled, LONGEST_REST)
+    return min(first * doubled, LONGEST_REST)
 
 
 def _grown(limit: float, clean: float) -> float:

@@ -1,6 +1,7 @@
 """The roads' rows in the database: what pacing decides is read and written here. Times are the database's."""
 
 from collections.abc import Collection, Iterable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final, cast
 
@@ -116,7 +117,7 @@ def _is_evidence(run: Run) -> bool:
 def _joined(before: Iterable[int], run: Run) -> Run:
     """A device counts once: one whose push always fails says nothing of the road."""
     devices = list(dict.fromkeys([*before, *run.device_ids]))[-EVIDENCE:]
-    return Run(devices, run.throttled, run.unavailable, run.retry_after)
+    return replace(run, device_ids=devices)
 
 
 def _lately(cursor: Any, key: Key, now: datetime) -> tuple[int, float]:

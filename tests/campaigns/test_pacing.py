@@ -254,6 +254,20 @@ def test_a_throttled_road_is_open_again_after_minutes_of_clean_sending(world, tr
     assert (found.rate, found.send_window, found.reason) == (None, None, "")
 
 
+def test_a_connection_that_breaks_with_all_that_was_on_it_costs_a_second(world, transport, small):
+    world.devices(60, mode="count")
+    fault(world, "reset", count=20)
+    message = world.launched()
+    send(message, transport)
+    found = state(world)
+    assert found.reason == "unreachable"
+    assert (found.paused_until - found.throttled_at).total_seconds() == 1
+    for _ in range(6):
+        step([message], transport)
+    assert totals(message) == {"accepted": 60}
+    assert state(world).reason == ""
+
+
 def test_the_history_tells_what_a_road_answered_and_how_fast(world, transport):
     world.devices(12)
     for kind, place in ((429, 0), (503, 1), (410, 2), (401, 3), (413, 4), ("reset", 5)):
