@@ -49,11 +49,18 @@ def erase(site: Site, external_id: str, now: datetime, *, journaled: bool = True
         return _erase(site, found, now, journaled)
 
 
+def erase_device(device: Device, now: datetime, *, journaled: bool = True) -> None:
+    """Erases what is known of one browser; what the CRM tells of its person is the CRM's to erase."""
+    with transaction.atomic():
+        forgetting.forget_device(device, now, journaled=journaled)
+        _forget_copies(device.site, [], [device.pk], now)
+        _forget_in_log(Device, [device.pk])
+
+
 def _erase(site: Site, found: Person, now: datetime, journaled: bool) -> Erased:
     deliveries = Delivery.objects.filter(contact_id__in=found.contact_ids).count()
-    forgotten = forgetting.forget(
-        found, now, journaled=journaled
-    )  # the contact goes first: after it nobody writes about it any more
+    # The contact goes first: after it nobody writes about it any more.
+    forgotten = forgetting.forget(found, now, journaled=journaled)
     copies = _forget_copies(site, found.external_ids, found.device_ids, now)
     _forget_in_log(Contact, found.contact_ids)
     _forget_in_log(Device, found.device_ids)

@@ -10,7 +10,7 @@ from django.db import transaction
 from campaigns import control, erasing
 from campaigns.models import Campaign, Message
 from pushplatform.sites.models import Site
-from subscribers import contacts, forgetting, journal, ledger
+from subscribers import contacts, journal, ledger
 from subscribers.ledger import Decided
 from subscribers.models import ConsentState, Contact, Decision, Device, ErasedContact, Purpose, Scope
 
@@ -77,7 +77,7 @@ def _replay_erasures(lines: list[Any], done: Restored) -> None:
         standing = [bytes.fromhex(mark) for mark in line["marks"] if last[line["site"], mark] == line["id"]]
         erased = _erase_contact(site, line, standing, at)
         for device_id in _devices_of(line):
-            forgetting.forget_device(Device.objects.get(pk=device_id), at, journaled=False)
+            erasing.erase_device(Device.objects.select_related("site").get(pk=device_id), at, journaled=False)
             erased = True
         ErasedContact.objects.bulk_create(
             [ErasedContact(site=site, external_id_hmac=mark, at=at) for mark in standing], ignore_conflicts=True

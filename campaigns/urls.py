@@ -1,9 +1,10 @@
-"""What campaigns answer: `api` under /api/v1/, and the click redirect."""
+"""What campaigns answer: `api` under /api/v1/, the click redirect, and erasing a browser."""
 
 from django.urls import path
 
 from campaigns.views import clicks, deliveries, messages, people, root
 from subscribers.views import behaviour, contact_consents, contacts
+from subscribers.views.browser_api import of_device
 
 api = [
     path("", root.Root.as_view()),
@@ -22,4 +23,7 @@ api = [
     path("events", behaviour.Events.as_view()),
 ]
 
-urlpatterns = [path("c/<str:token>", clicks.click)]
+urlpatterns = [
+    path("c/<str:token>", clicks.click),
+    path("push/v1/devices/<str:public_id>/erasure", of_device(post=people.erase_device)),
+]

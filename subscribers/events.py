@@ -4,14 +4,14 @@ import json
 import re
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from django.db import connection, transaction
 
 from pushplatform.api.fields import Fields
-from subscribers.models import Contact
+from subscribers.models import Behaviour, Contact
 
 MOST_AT_ONCE: Final = 1_000
 NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.:-]{0,63}")
@@ -22,12 +22,14 @@ DEEPEST: Final = 5
 OLDEST: Final = timedelta(days=365)
 CLOCKS_DIFFER_BY: Final = timedelta(minutes=5)
 
+NO_ID, DEVICE_KEY = "~", "dev:"
 STORED, DUPLICATE = "stored", "duplicate"
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that happened at `occurred_at`; `key` is its id, once per Site."""
+    """Something that happened at `occurred_at`; `key` is its id, once per Site. One that a page reports has it behind
+    the device's number: no page can take the ids of the CRM's events."""
 
     name: str
     properties_json: str
@@ -57,7 +59,20 @@ def parse_event(fields: Fields, now: datetime) -> Event | None:
     fields.refuse_unknown()
     if len(fields.errors) > before or name is None:
         return None
-    return Event(name, properties, occurred_at or now, key or f"~{secrets.token_hex(12)}")
+    return Event(name, properties, occurred_at or now, key or f"{NO_ID}{secrets.token_hex(12)}")
+
+
+def of_device(event: Event, device_id: int, contact_id: int | None) -> Event:
+    """The event as one that a page in this browser reports."""
+    return replace(event, device_id=device_id, contact_id=contact_id, key=f"{DEVICE_KEY}{device_id}:{event.key}")
+
+
+def id_of(event: Behaviour) -> str | None:
+    """The id that was given with an event; None where none was."""
+    key = event.key
+    if event.device_id is not None:
+        key = key.removeprefix(f"{DEVICE_KEY}{event.device_id}:")
+    return None if key.startswith(NO_ID) else key
 
 
 def _properties(fields: Fields) -> str:

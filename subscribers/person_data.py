@@ -10,6 +10,7 @@ from pushplatform.api.times import rfc3339
 from pushplatform.sites import public_ids
 from subscribers.as_json import contact_json, device_json
 from subscribers.consent_history import history_of, state_of
+from subscribers.events import id_of
 from subscribers.models import Behaviour, Contact, ContactListMember, Device, DeviceStats, Purpose
 
 ALL_LINES = 1_000_000
@@ -49,7 +50,7 @@ def _events(contact: Contact, device_ids: Sequence[int]) -> list[dict[str, Any]]
     found = Behaviour.objects.filter(Q(contact_id=contact.pk) | Q(device_id__in=device_ids)).order_by("occurred_at")
     return [
         {
-            "id": None if event.key.startswith("~") else event.key,
+            "id": id_of(event),
             "name": event.name,
             "properties": event.properties,
             "occurred_at": rfc3339(event.occurred_at),

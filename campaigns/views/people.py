@@ -1,5 +1,6 @@
 """What the CRM API does about a whole person: erase, merge, export. What is known of them: subscribers/views."""
 
+from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -10,8 +11,10 @@ from pushplatform.api.problems import FieldError
 from pushplatform.sites.models import Scope
 from subscribers.as_json import contact_json
 from subscribers.contacts import LONGEST_ID, external_id_faults
+from subscribers.models import Device
 from subscribers.views.contacts import ContactBatch, OneContact
 from subscribers.views.crm import CrmView, contact_of, external_id_of, sentence, site_of
+from subscribers.views.registering import nothing_else, proven
 
 
 class Person(OneContact):
@@ -47,6 +50,13 @@ class MergePerson(CrmView):
         return Response(
             {"merged": external_id_of(request, external_id), "into": contact_json(merged.contact)} | merged.counts
         )
+
+
+def erase_device(request: HttpRequest, device: Device) -> HttpResponse:
+    """`POST /push/v1/devices/{id}/erasure`: the person's own act, for this browser alone."""
+    nothing_else(*proven(request, device))
+    erasing.erase_device(device, timezone.now())
+    return HttpResponse(status=204)
 
 
 class ExportPerson(CrmView):

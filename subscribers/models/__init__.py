@@ -9,7 +9,7 @@ from subscribers.models.consent import (
     Wording,
 )
 from subscribers.models.contact import Contact, ContactList, ContactListMember, ErasedContact, MergedContact
-from subscribers.models.device import Device, DeviceStats, Subscription
+from subscribers.models.device import Device, DeviceStats, PageTag, Subscription
 from subscribers.models.journal import JournalLine
 from subscribers.models.segment import Segment, SegmentSize
 
@@ -29,6 +29,7 @@ __all__ = [
     "ErasedContact",
     "JournalLine",
     "MergedContact",
+    "PageTag",
     "Purpose",
     "Scope",
     "Segment",

@@ -115,9 +115,7 @@ class ConsentState(models.Model):
         db_table = "consent_state"
         indexes = [
             # Read by merging and erasing a person.
-            models.Index(fields=["contact_id"], condition=models.Q(contact_id__isnull=False), name="consent_contact")
-        ]
-        indexes = [
+            models.Index(fields=["contact_id"], condition=models.Q(contact_id__isnull=False), name="consent_contact"),
             # Read by segments: who withdrew, who agreed since when.
             models.Index(fields=["purpose_id", "scope", "decision", "at", "subject_id"], name="consent_state_since")
         ]

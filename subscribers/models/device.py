@@ -67,6 +67,22 @@ class Subscription(models.Model):
         return f"Subscription of device {self.device_id}"
 
 
+class PageTag(models.Model):
+    """A tag that the Site's pages may set on a device: what a browser says is no more than a wish."""
+
+    site = models.ForeignKey("sites.Site", models.CASCADE, related_name="page_tags")
+    tag = models.CharField(max_length=64)
+
+    class Meta:
+        db_table = "page_tag"
+        verbose_name = "tag of pages"
+        verbose_name_plural = "tags of pages"
+        constraints = [models.UniqueConstraint(fields=["site", "tag"], name="page_tag_once")]
+
+    def __str__(self) -> str:
+        return self.tag
+
+
 def _newest_ten() -> ArrayField:
     return ArrayField(models.IntegerField(), default=list)
 

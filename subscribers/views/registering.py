@@ -38,7 +38,7 @@ def register(request: HttpRequest, site: Site) -> HttpResponse:
 
 
 def identify(request: HttpRequest, device: Device) -> HttpResponse:
-    body, errors = _proven(request, device)
+    body, errors = proven(request, device)
     who = parse_identity(body)
     if who is None or errors:
         refuse(errors)
@@ -50,28 +50,28 @@ def identify(request: HttpRequest, device: Device) -> HttpResponse:
 
 
 def log_out(request: HttpRequest, device: Device) -> HttpResponse:
-    _nothing_else(*_proven(request, device))
+    nothing_else(*proven(request, device))
     identity.log_out(device.id, timezone.now())
     return HttpResponse(status=204)
 
 
 def consents(request: HttpRequest, device: Device) -> HttpResponse:
     """Answers with what counts in this browser now, by purpose."""
-    body, errors = _proven(request, device)
+    body, errors = proven(request, device)
     said = parse_said(body, errors, device.site.origins, _evidence(request))
     if not errors and not said.choices:
         body.wrong("consents", "required", "consents is missing: say what was decided.")
-    _nothing_else(body, errors)
+    nothing_else(body, errors)
     return JsonResponse({"consents": decisions.decide(device, said, timezone.now())})
 
 
 def unsubscribe(request: HttpRequest, device: Device) -> HttpResponse:
-    _nothing_else(*_proven(request, device))
+    nothing_else(*proven(request, device))
     devices.unsubscribe(device.id, timezone.now())
     return HttpResponse(status=204)
 
 
-def _proven(request: HttpRequest, device: Device) -> tuple[Fields, list[FieldError]]:
+def proven(request: HttpRequest, device: Device) -> tuple[Fields, list[FieldError]]:
     """The body, once its secret has proven that it comes from this installation; raises NotFound and WrongSecret."""
     errors: list[FieldError] = []
     body = Fields(body_of(request), errors)
@@ -81,7 +81,7 @@ def _proven(request: HttpRequest, device: Device) -> tuple[Fields, list[FieldErr
     return body, errors
 
 
-def _nothing_else(body: Fields, errors: list[FieldError]) -> None:
+def nothing_else(body: Fields, errors: list[FieldError]) -> None:
     body.refuse_unknown()
     refuse(errors)
 

@@ -127,6 +127,41 @@ export class Device {
     await this.store.write({ consents: { ...me.consents, ...recorded(consents) }, ...(unlinked && { linked: null }) });
   }
 
+  /** Set and take away tags that the Site lets its pages set. → {tags}: those that this browser has now. */
+  async tag({ add = [], remove = [] } = {}) {
+    return this.#told("POST", "/tags", { add, remove });
+  }
+
+  /**
+   * Report what the person did here; kept only where they agreed to `measurement`. An `id` makes a retry harmless.
+   * → {status: stored | duplicate | not_measured | failed}
+   */
+  async track(name, properties = {}, { id, occurred_at = new Date().toISOString() } = {}) {
+    const { results } = await this.#told("POST", "/events", { events: [{ name, properties, occurred_at, id }] });
+    return results[0];
+  }
+
+  /** Forget this browser, at the platform and here; a person who subscribes again is a new device. */
+  async erase() {
+    await this.store.alone(async () => {
+      const me = await this.store.read();
+      if (!me.device_id) return;
+      await this.platform.device(me, "POST", "/erasure").catch((error) => {
+        if (error.problem?.status !== 404) throw error; // 404: it was erased before
+      });
+      const registration = await navigator.serviceWorker.getRegistration(this.options.scope);
+      await (await registration?.pushManager.getSubscription())?.unsubscribe();
+      await this.store.forget();
+    });
+    return this.changed();
+  }
+
+  async #told(method, path, body) {
+    const me = await this.store.read();
+    if (!me.device_id || me.unsubscribed) throw new PushError("not_subscribed", "This browser is not subscribed.");
+    return this.#call(me, method, path, body);
+  }
+
   /** Mend what changed since the last visit: a new key, a lost subscription, a revoked permission, unsent decisions. */
   async resume() {
     if (obstacle() || !(await this.store.read()).device_id) return;

@@ -53,6 +53,11 @@ export class Store {
     });
   }
 
+  /** Remember nothing of this Site any more. */
+  async forget() {
+    await within("sites", "readwrite", (store) => store.delete(this.site));
+  }
+
   /** How many reports the worker could not send yet. */
   async reportsWaiting() {
     return (await within("reports", "readonly", (store) => store.count())) ?? 0;
