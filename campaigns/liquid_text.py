@@ -1,12 +1,18 @@
 """One text of a notification as a Liquid template: parsed once, filled per device, bounded in size and work."""
 
 import functools
+import math
+import threading
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, TextIO
 
-from liquid import BoundTemplate, Environment, RenderContext
+from liquid import BlockNode, BoundTemplate, Environment, RenderContext, Token
 from liquid.builtin.content import ContentNode
+from liquid.builtin.expressions import LoopExpression
 from liquid.builtin.output import OutputNode
+from liquid.builtin.tags.for_tag import ForNode, ForTag
+from liquid.builtin.tags.tablerow_tag import TablerowNode, TablerowTag
 from liquid.exceptions import LiquidError
 from liquid.stringify import to_liquid_string
 
@@ -18,6 +24,9 @@ MAX_OUTPUT = 10_000
 
 MAX_ITEMS = 5_000
 """Rounds of all loops of one text, and items of a range given to a filter."""
+
+MAX_SECONDS = 0.1
+"""Of processor time for one text; a text with a hundred values takes a hundredth of that."""
 
 ROOTS = frozenset({"params", "contact", "device"})
 """What a template can read: `params.*` of the recipient, `contact.*`, `device.*`."""
@@ -36,6 +45,54 @@ class RenderFailed(ValueError):
     """A template could not be filled with this data."""
 
 
+class _Allowance(threading.local):
+    """The processor time that a text may take, for each thread: data and templates may be made to take for ever."""
+
+    end = math.inf
+
+    def begin(self) -> None:
+        self.end = time.thread_time() + MAX_SECONDS
+
+    def check(self) -> None:
+        if time.thread_time() > self.end:
+            raise LiquidError(f"it takes longer than {MAX_SECONDS} seconds", token=None)
+
+
+_allowance = _Allowance()
+
+
+class _TimedBlock(BlockNode):
+    """What a loop repeats: a round of it is short, the template's length bounds that."""
+
+    __slots__ = ()
+
+    def render_to_output(self, context: RenderContext, buffer: TextIO) -> int:
+        _allowance.check()
+        return super().render_to_output(context, buffer)
+
+
+class _ForNode(ForNode):
+    __slots__ = ()
+
+    def __init__(self, token: Token, expression: LoopExpression, block: BlockNode, default: BlockNode | None = None):
+        super().__init__(token, expression, _TimedBlock(block.token, block.nodes), default)
+
+
+class _ForTag(ForTag):
+    node_class = _ForNode
+
+
+class _TablerowNode(TablerowNode):
+    __slots__ = ()
+
+    def __init__(self, token: Token, expression: LoopExpression, block: BlockNode):
+        super().__init__(token, expression, _TimedBlock(block.token, block.nodes))
+
+
+class _TablerowTag(TablerowTag):
+    node_class = _TablerowNode
+
+
 class _Environment(Environment):
     loop_iteration_limit = MAX_ITEMS
     local_namespace_limit = 10 * MAX_OUTPUT
@@ -48,6 +105,7 @@ def _bounded(filter_: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(filter_)  # keeps the marks by which the library passes a context
     def bounded(left: Any, *args: Any, **kwargs: Any) -> Any:
+        _allowance.check()
         for value in (left, *args):
             if isinstance(value, range) and len(value) > MAX_ITEMS:
                 raise LiquidError(f"a range has more than {MAX_ITEMS} items", token=None)
@@ -63,6 +121,8 @@ def _environment() -> Environment:
     environment = _Environment()
     for tag in ("include", "render"):  # there is nothing to include
         del environment.tags[tag]
+    environment.add_tag(_ForTag)
+    environment.add_tag(_TablerowTag)
     environment.filters = {name: _bounded(filter_) for name, filter_ in environment.filters.items()}
     return environment
 
@@ -134,6 +194,7 @@ def _members(paths: Iterable[Sequence[object]]) -> frozenset[str] | None:
 
 
 def _guarded(fill: Callable[[], str]) -> str:
+    _allowance.begin()
     try:
         return fill()
     except _DATA_ERRORS as error:

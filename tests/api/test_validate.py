@@ -89,6 +89,27 @@ def test_a_payload_that_cannot_be_made_says_why(crm: Caller, anna: Device) -> No
     assert (preview["payload"], preview["reason"]) == (None, "render_failed")
 
 
+ENDLESS = {
+    "rounds": "{% for a in (1..4999) %}" + "{% if a == 1 and a != 2 %}{% endif %}" * 90 + "{% endfor %}",
+    "filters": "{% for a in (1..4999) %}{% assign x = params.order | split: '' | uniq | size %}{% endfor %}",
+    "rows": "{% tablerow a in (1..4999) %}{% case a %}"
+    + "{% when 0,0,0,0,0,0,0,0 %}" * 80
+    + "{% endcase %}{% endtablerow %}",
+    "growth": "{% assign x = params.order %}" + "{% assign x = x | append: x %}" * 60,
+    "captures": "{% capture x %}{{ params.order }}{% endcapture %}"
+    + "{% capture x %}{{ x }}{{ x }}{% endcapture %}" * 60,
+    "powers": "{% assign x = 99999999999 %}" + "{% assign x = x | times: x %}" * 60,
+}
+
+
+@pytest.mark.parametrize("name", ENDLESS)
+def test_a_template_that_works_for_ever_or_grows_without_end_is_stopped(crm: Caller, anna: Device, name: str) -> None:
+    asked = body(content={"title": "Hello", "body": ENDLESS[name]})
+    asked["recipients"][1]["params"] = {"order": "a,b " * 1900}
+    preview = crm.post("messages/validate", asked).json()["preview"]
+    assert (preview["payload"], preview["reason"]) == (None, "render_failed")
+
+
 def test_an_audience_is_previewed_with_one_of_its_devices(crm: Caller, site: Site, anna: Device) -> None:
     segment = Segment.objects.create(site=site, name="Everyone", definition={"all": []})
     asked = body(audience={"segments": [public_ids.encode("seg", segment.pk)]})
