@@ -19,6 +19,7 @@ from unfold.widgets import (
 
 from campaigns.device_choice import PICKS as DEVICE_RULES
 from campaigns.models import Campaign, CampaignSegment
+from campaigns.options import MOST_PER_MINUTE
 from pushplatform.sites.models import Site
 from subscribers.models import Purpose, Segment
 
@@ -41,8 +42,6 @@ DEVICES_WORDS = {
     "most_engaged": "Only the device on which each person clicked most",
 }
 TRANSLATED = ("title", "body", "url")
-MOST_PER_MINUTE = 10_000_000
-"""A ceiling above what any push service takes is none."""
 
 
 def _text(placeholder: str = "", **attrs: Any) -> UnfoldAdminTextInputWidget:

@@ -50,6 +50,34 @@ def test_the_dialog_repeats_who_what_when_and_until_when(ours: House, browser: C
         assert text in shown, text
 
 
+def test_a_ceiling_is_kept_shown_before_the_launch_and_part_of_the_message(ours: House, browser: Client) -> None:
+    for _ in range(3):
+        ours.new_device()
+    campaign = saved(ours, browser, per_minute=2, ttl_number=1, ttl_unit="minutes")
+    assert 'name="per_minute" value="2"' in page(browser, campaign)
+    shown = page(browser, campaign, "?launch=1")
+    assert "at most 2 a minute, so it takes 2 minutes or longer" in shown
+    assert "about 2 devices would expire unsent" in shown
+    launch(browser, campaign)
+    assert Message.objects.get(campaign=campaign).options["per_minute"] == 2
+
+
+def test_the_lower_of_two_ceilings_is_told_and_one_that_changes_nothing_is_not(ours: House, browser: Client) -> None:
+    ours.new_device()
+    campaign = saved(ours, browser, per_minute=2)
+    assert "at most" not in page(browser, campaign, "?launch=1").split('id="launch-dialog"')[1].split("</dialog>")[0]
+    ours.site.per_minute = 1
+    ours.site.save()
+    assert "at most 1 a minute" in page(browser, campaign, "?launch=1")
+
+
+@pytest.mark.parametrize("wrong", ["0", "-5", "many", "99999999999"])
+def test_a_ceiling_that_is_none_is_said_beside_its_field(ours: House, browser: Client, wrong: str) -> None:
+    path = f"{reverse('admin:campaigns_campaign_add')}?_site={ours.site.pk}"
+    errors = said(browser.post(path, fields(ours, per_minute=wrong)).content)
+    assert [error for error in errors if error.startswith("per_minute: ")]
+
+
 def test_a_launch_makes_one_message_with_what_the_dialog_showed(ours: House, browser: Client) -> None:
     campaign = saved(ours, browser)
     answer = launch(browser, campaign, count="1")

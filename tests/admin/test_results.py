@@ -12,6 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from campaigns import statistics
+from campaigns.admin.reasons import ADVICE
 from campaigns.models import AnswerSample, Batch, Campaign, CampaignTotal, Delivery, Lane, Message, ServiceState
 from pushplatform.sites.models import VapidKey
 from pushplatform.webpush.outcome import REASONS
@@ -130,6 +131,24 @@ def test_every_reason_is_a_sentence(ours: House, browser: Client) -> None:
     for code, reason in REASONS.items():
         assert code in page
         assert reason.sentence in page
+
+
+def test_each_reason_says_what_to_do_and_leads_to_its_devices(ours: House, browser: Client) -> None:
+    long, broken = (ours.new_contact() for _ in range(2))
+    for contact, reason in ((long, "payload_too_large"), (broken, "render_failed")):
+        Delivery.objects.create(
+            message_id=ours.message.pk, device_id=ours.new_device(contact).pk, contact_id=contact.pk, status=5,
+            reason=REASONS[reason].number, service=6, at=timezone.now(),
+        )  # fmt: skip
+    page = browser.get(reverse("admin:campaigns_campaign_change", args=[ours.sent.pk])).content.decode()
+    assert ADVICE["payload_too_large"] in page
+    assert ADVICE["render_failed"] in page
+    path = reverse("admin:campaigns_campaign_deliveries", args=[ours.sent.pk])
+    assert f'href="{path}?reason=render_failed"' in page
+    found = browser.get(path, {"reason": "render_failed"}).content.decode()
+    assert broken.external_id in found
+    assert long.external_id not in found
+    assert ours.contact.external_id not in browser.get(path, {"reason": "no such"}).content.decode()
 
 
 def test_deliveries_are_found_by_crm_id(ours: House, browser: Client) -> None:

@@ -59,6 +59,8 @@ def test_a_sites_page_gives_the_two_lines_for_its_pages(ours: House, browser: Cl
         ({"time_zone": "Mars/Base"}, "Select a valid choice"),
         ({"vapid_subject": "somebody"}, "mailto:"),
         ({"name": ""}, "This field is required"),
+        ({"per_minute": "0"}, "greater than or equal to 1"),
+        ({"per_minute": "many"}, "Enter a whole number"),
     ],
 )
 def test_a_wrong_site_is_refused_and_nothing_changes(
@@ -69,6 +71,14 @@ def test_a_wrong_site_is_refused_and_nothing_changes(
     assert answer.status_code == 200
     assert expected in answer.content.decode()
     assert Site.objects.values("name", "origins", "time_zone", "vapid_subject").get(pk=ours.site.pk) == before
+
+
+@pytest.mark.parametrize(("given", "kept"), [("1000", 1000), ("", None)])
+def test_a_site_has_a_ceiling_or_none(ours: House, browser: Client, given: str, kept: int | None) -> None:
+    Site.objects.filter(pk=ours.site.pk).update(per_minute=5)
+    answer = browser.post(reverse("admin:sites_site_change", args=[ours.site.pk]), site_form(per_minute=given))
+    assert answer.status_code == 302
+    assert Site.objects.values_list("per_minute", flat=True).get(pk=ours.site.pk) == kept
 
 
 def test_a_new_key_takes_over_and_the_old_one_drains(ours: House, browser: Client) -> None:
