@@ -8,15 +8,17 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date
+from itertools import islice
 from typing import Any, Final
 
 from pushplatform.sites.models import Site
 from subscribers.errors import Fault
-from subscribers.models import Attribute, AttributeLock
+from subscribers.models import Attribute, AttributeLock, Contact
 
 KEY: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 MOST_KEYS: Final = 200
 """Attributes that a Site may have."""
+MOST_STRAYS: Final = 1_000
 LONGEST_TEXT: Final = 1000
 MOST_IN_LIST: Final = 100
 LARGEST_NUMBER: Final = 10**15
@@ -108,6 +110,22 @@ def discover(site: Site, new: Mapping[str, str]) -> Catalogue:
         [Attribute(site=site, key=key, type=type_) for key, type_ in sorted(new.items())], ignore_conflicts=True
     )
     return catalogue_of(site)
+
+
+def strays(attribute: Attribute, type_: str) -> int:
+    """How many contacts have a value of this attribute that is none of that type; counts to MOST_STRAYS."""
+    found = Contact.objects.filter(site_id=attribute.site_id, attributes__has_key=attribute.key)
+    values = found.values_list("attributes", flat=True).iterator(chunk_size=2_000)
+    wrong = (1 for attributes in values if not fits(attributes[attribute.key], type_))
+    return sum(islice(wrong, MOST_STRAYS))
+
+
+def lock(site: Site, *, locked: bool) -> None:
+    """A locked catalogue takes no new names from CRMs; people still add them in the admin."""
+    if locked:
+        AttributeLock.objects.get_or_create(site=site)
+    else:
+        AttributeLock.objects.filter(site=site).delete()
 
 
 def catalogue_of(site: Site) -> Catalogue:

@@ -13,6 +13,7 @@ from django.utils import timezone
 from campaigns.admin import why_not
 from campaigns.admin.contact_form import ContactForm
 from campaigns.admin.contact_names import name_of
+from campaigns.admin.person_acts import PersonActs
 from campaigns.admin.person_messages import messages_of
 from campaigns.models import Message
 from pushplatform.sites.access import Right, may
@@ -27,7 +28,7 @@ SHOWN_DEVICES = 20
 
 
 @admin.register(Contact)
-class ContactAdmin(SiteScopedAdmin):
+class ContactAdmin(PersonActs, SiteScopedAdmin):
     can_delete = False
     list_display = ("external_id", "name", "reachable", "shown_tags", "owner", "language", "changed_at")
     search_fields = ("external_id",)

@@ -1,3 +1,3 @@
-from subscribers.admin import attributes, devices, purposes, sites
+from subscribers.admin import attributes, devices, page_tags, purposes, sites
 
-__all__ = ["attributes", "devices", "purposes", "sites"]
+__all__ = ["attributes", "devices", "page_tags", "purposes", "sites"]

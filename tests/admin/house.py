@@ -35,6 +35,7 @@ from subscribers.models import (
     Decision,
     Device,
     DeviceStats,
+    PageTag,
     Purpose,
     Scope,
     Segment,
@@ -68,6 +69,7 @@ class House:
         self.attribute = Attribute.objects.create(
             site=self.site, key=f"{mark}_plan", type=Attribute.Type.STRING, title=f"{mark} plan", filterable=True
         )
+        self.page_tag = PageTag.objects.create(site=self.site, tag=f"{mark}-page-tag")
         self.client = ApiClient.objects.create(site=self.site, name=f"{mark} CRM", scopes=["messages:send"])
         self.api_key, self.api_key_text = api_keys.make_key(self.client)
         self.request_line = RequestLine.objects.create(
@@ -229,7 +231,8 @@ class House:
 
 TABLES = (
     "site", "membership", "vapid_key", "api_client", "api_key", "purpose", "wording", "contact", "device",
-    "subscription", "attribute", "segment", "campaign", "campaign_segment", "message", "consent_record", "auth_user",
+    "subscription", "attribute", "attribute_lock", "page_tag",
+    "segment", "campaign", "campaign_segment", "message", "consent_record", "auth_user",
 )  # fmt: skip
 
 

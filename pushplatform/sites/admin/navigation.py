@@ -84,6 +84,7 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
                 _item("Sites", "language", "sites_site_changelist", here + "can_see"),
                 _item("Purposes and wordings", "verified_user", "subscribers_purpose_changelist", here + "can_see"),
                 _item("Contact attributes", "data_object", "subscribers_attribute_changelist", here + "can_see"),
+                _item("Tags from pages", "sell", "subscribers_pagetag_changelist", here + "can_see"),
                 _item("VAPID keys", "key", "sites_vapidkey_changelist", here + "can_administer"),
                 _item("API clients", "api", "sites_apiclient_changelist", here + "can_administer"),
                 _item("API requests", "receipt_long", "api_requestline_changelist", here + "can_administer"),
