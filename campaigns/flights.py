@@ -94,6 +94,8 @@ class Flights:
 
     def abandon(self) -> None:
         """This process ends now: what has no answer may have arrived, and is tried once more like any such."""
+        for flight in self.stack:
+            flight.withdraw()
         self.transport.close()
         for flight in self.stack:
             flight.give_up()
@@ -118,6 +120,7 @@ class Flight:
         self._halted = False
         self.road, self.lane = job.lease.road, job.lease.lane
         self.begun = 0
+        self.has_withdrawn = False
         self.lease_lost = False
 
     @property
@@ -184,6 +187,13 @@ class Flight:
             settle(self._job, target, verdict, answer.status, service, now, is_unsent=answer.error == "out_of_reach")
         )
 
+    def withdraw(self) -> None:
+        """Takes back what waits in the transport and has not begun: its devices stay without an outcome."""
+        for _, target, _ in self._transport.withdraw(lambda ticket: ticket[0] is self):
+            del self._under_way[target.device_id]
+            self.begun -= 1
+            self.has_withdrawn = True
+
     def give_up(self) -> None:
         """Notes as unknown what is under way, and cannot be waited for."""
         unknown = Verdict(Outcome.RETRY, "no_answer", None)
@@ -214,3 +224,5 @@ class Flight:
         self._next_flush = monotonic() + FLUSH_SECONDS
         self.lease_lost = self.lease_lost or status is None
         self._halted = self.lease_lost or status is None or not leases.goes_on(status)
+        if self._halted:
+            self.withdraw()

@@ -53,7 +53,7 @@ def _send(batch_id: int, flights: Flights) -> bool:
         flight.begin(target, preparer.prepare(target, flights.clock()))
     flight.land()
     if not flight.lease_lost:
-        _end(lease, complete, flight.begun, flights.clock())
+        _end(lease, complete and not flight.has_withdrawn, flight.begun, flights.clock())
     return True
 
 

@@ -5,7 +5,7 @@ are values; endpoints never appear in an exception.
 """
 
 import selectors
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from time import monotonic
 from typing import Any, Final
 
@@ -94,6 +94,20 @@ class Transport:
             if answers or not self._in_flight or monotonic() >= deadline:
                 self._in_flight -= len(answers)
                 return answers
+
+    def withdraw(self, unwanted: Callable[[Any], bool]) -> list[Any]:
+        """Take back requests that wait and have not begun, by their tickets; `poll` tells nothing of them."""
+        withdrawn = []
+        for origin in self._origins.values():
+            waiting = list(origin.waiting)
+            origin.waiting.clear()
+            for request, ticket in waiting:
+                if unwanted(ticket):
+                    withdrawn.append(ticket)
+                else:
+                    origin.waiting.append((request, ticket))
+        self._in_flight -= len(withdrawn)
+        return withdrawn
 
     def close(self) -> None:
         """Break off everything under way and close all connections."""
