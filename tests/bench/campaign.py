@@ -11,14 +11,12 @@ from contextlib import contextmanager
 from statistics import median
 from typing import Any, NamedTuple
 
-from cryptography.hazmat.primitives.asymmetric import ec
-
-from pushplatform.webpush.keys import KeyPair, b64url, new_private_key, parse_public_key
+from pushplatform.webpush.keys import KeyPair, b64url
 from tests.bench.campaigning import Launched, launch_to
 from tests.bench.processes import resident_mb
 from tests.bench.sink import Sink
 from tests.bench.stage import Stage, devices_wanted, stage
-from tests.bench.wire import Ours
+from tests.bench.wire import Ours, ecdh_cpu_us, measured
 from tests.parts.many_devices import add_crowd
 
 ON_STAGE = True
@@ -101,10 +99,7 @@ def _one_core(target: Sink) -> Alone:
     rounds = []
     with _pinned():
         for _ in range(WIRE_ROUNDS):
-            wall, cpu = time.perf_counter(), time.process_time()
-            sender.send(subscriptions)
-            cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
-            rounds.append((len(subscriptions) / wall, cpu / len(subscriptions) * 1e6, _ecdh_us()))
+            rounds.append((*measured(sender.send, subscriptions), ecdh_cpu_us()))
     return Alone(*(median(values) for values in zip(*rounds, strict=True)))
 
 
@@ -117,11 +112,3 @@ def _pinned() -> Iterator[None]:
         yield
     finally:
         os.sched_setaffinity(0, before)
-
-
-def _ecdh_us(times: int = 1000) -> float:
-    key, other, method = new_private_key(), parse_public_key(KeyPair.generate().public_key), ec.ECDH()
-    began = time.process_time()
-    for _ in range(times):
-        key.exchange(method, other)
-    return (time.process_time() - began) / times * 1e6

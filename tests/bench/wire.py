@@ -72,7 +72,7 @@ def run() -> dict[str, Any]:
         for _ in range(ROUNDS):
             for name, send in senders.items():
                 figures[name].append(send(MESSAGES[name]))
-            floors.append((_ecdh_cpu_us(), _openssl_ecdh_us()))
+            floors.append((ecdh_cpu_us(), _openssl_ecdh_us()))
     return _result(figures, floors)
 
 
@@ -87,9 +87,9 @@ def _senders(target: Sink, subscriptions: list[Subscription], stack: ExitStack) 
     task = Task(PAYLOAD, TTL, SUBJECT, target.ca_file)
     ours, plain, concurrent = Ours(target), PywebpushWithSession(task), PywebpushAsync(task)
     senders = {
-        "ours": lambda count: _measured(ours.send, subscriptions[:count]),
-        "pywebpush": lambda count: _measured(plain.send, subscriptions[:count]),
-        "pywebpush_async": lambda count: _measured(concurrent.send, subscriptions[:count]),
+        "ours": lambda count: measured(ours.send, subscriptions[:count]),
+        "pywebpush": lambda count: measured(plain.send, subscriptions[:count]),
+        "pywebpush_async": lambda count: measured(concurrent.send, subscriptions[:count]),
     }
     try:
         node = stack.enter_context(node_web_push(subscriptions[: MESSAGES["node_cached"]], task))
@@ -130,7 +130,7 @@ class Ours:
             self._accepted += classify(answer, service=service, now=time.time()).outcome is Outcome.ACCEPTED
 
 
-def _measured(send: Callable[[list[Subscription]], None], subscriptions: list[Subscription]) -> Figures:
+def measured(send: Callable[[list[Subscription]], None], subscriptions: list[Subscription]) -> Figures:
     wall, cpu = time.perf_counter(), time.process_time()
     send(subscriptions)
     cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
@@ -142,7 +142,7 @@ def _by_node(node: NodeWebPush, how: str, count: int) -> Figures:
     return count / wall, cpu / count * 1e6
 
 
-def _ecdh_cpu_us(times: int = 1000) -> float:
+def ecdh_cpu_us(times: int = 1000) -> float:
     """CPU µs of one bare ECDH on P-256, which no sender can do without (RFC 8291 §3.1)."""
     key, other, method = new_private_key(), parse_public_key(KeyPair.generate().public_key), ec.ECDH()
     cpu = time.process_time()
