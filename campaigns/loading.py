@@ -48,6 +48,9 @@ class Target(NamedTuple):
     contact: dict[str, Any]
     params: dict[str, Any]
 
+    def __repr__(self) -> str:
+        return f"Target(device_id={self.device_id})"  # the rest is capabilities, keys and personal data
+
 
 @dataclass(frozen=True, slots=True)
 class Job:

@@ -232,6 +232,7 @@ REST_FRAMEWORK = {
     "UNAUTHENTICATED_USER": None,
 }
 
+DEFAULT_EXCEPTION_REPORTER_FILTER = "pushplatform.error_pages.WithoutEndpoints"
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
