@@ -20,6 +20,8 @@ class Events(CrmView):
     """Items are independent; `results` come in the order asked."""
 
     required_scope = {"POST": Scope.EVENTS_WRITE}
+    weighed = "events"
+    weighed = "events"
 
     def post(self, request: Request) -> Response:
         body, errors, raw = many(request, "events", events.MOST_AT_ONCE)

@@ -68,6 +68,8 @@ class ContactBatch(OneContact):
     """`POST /api/v1/contacts/batch`; with the other methods it is the contact whose CRM id is `batch`."""
 
     required_scope = {**OneContact.required_scope, "POST": Scope.CONTACTS_WRITE}
+    weighed = "contacts"
+    weighed = "contacts"
 
     def post(self, request: Request, external_id: str) -> Response:
         """Each item as PUT would take it, or with `"merge": true` as PATCH, in the order asked, independent."""

@@ -20,3 +20,8 @@ def test_every_reason_and_every_status_is_explained_once() -> None:
     assert all(reasons.count(f"\n| `{code}` |") == 1 for code in REASONS)
     assert all(f"| `{status}` |" in statuses for status in Status)
     assert set(RESERVED) < set(REASONS)
+
+
+def test_every_reason_that_is_given_has_a_test() -> None:
+    tests = "".join(path.read_text() for path in (DOCS.parents[1] / "tests" / "campaigns").glob("test_*.py"))
+    assert [code for code in REASONS if code not in RESERVED and f'"{code}"' not in tests] == []
