@@ -95,3 +95,17 @@ def test_without_their_yes_to_the_link_the_crm_does_not_find_them(platform: Real
 
     assert answer["results"] == [{"external_id": "CRM-2", "status": "skipped", "reason": "unknown_contact"}]
     assert visitor.alerts("Jan?") == []
+
+
+def test_a_page_tags_and_tracks_this_browser_and_the_person_erases_it(platform: RealPlatform, visitor: Visitor) -> None:
+    visitor.allow("offers", "measurement")
+    assert visitor.call("PushPlatform.track('visit', {page: 'home'})") == {"value": {"status": "stored"}}
+    assert visitor.call("PushPlatform.tag({add: ['staff']})")["code"] == "refused"
+    assert visitor.call("PushPlatform.tag({remove: ['staff']})") == {"value": {"tags": []}}
+
+    state = visitor.call("PushPlatform.erase()")["value"]
+
+    assert (state["subscribed"], state["device_id"], state["consents"]) == (False, None, {})
+    assert visitor.call("PushPlatform.track('visit')")["code"] == "not_subscribed"
+    visitor.visit("/").allow("offers")
+    assert visitor.call("PushPlatform.state()")["value"]["subscribed"]
