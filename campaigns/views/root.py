@@ -17,7 +17,6 @@ from pushplatform.api.rate_limits import ITEMS_PER_UNIT
 from pushplatform.sites import public_ids
 from pushplatform.webpush.encryption import MAX_PLAINTEXT
 from pushplatform.webpush.request import MAX_TTL
-from subscribers import events
 from subscribers.upserting import MOST_AT_ONCE
 
 FEATURES = (
@@ -46,9 +45,6 @@ class Root(APIView):
                 "limits": {
                     "body_bytes": MAX_BODY,
                     "recipients": MAX_RECIPIENTS,
-                    "contacts": MOST_AT_ONCE,
-                    "events": events.MOST_AT_ONCE,
-                    "page": MOST_ROWS,
                     "audience_segments": MAX_SEGMENTS,
                     "batch_items": MOST_AT_ONCE,
                     "list_rows": MOST_ROWS,
