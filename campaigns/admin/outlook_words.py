@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from campaigns.admin.road_words import clock, lasting, name_of, pace, why
+from campaigns.admin.road_words import clock, lasting, name_of, pace, why, why_slow
 from campaigns.outlook import Ahead, Course, Outlook
 
 
@@ -76,8 +76,10 @@ def _road(one: Ahead, now: datetime) -> str:
         return f"{name} is out of reach: {devices}, tried again with a few at {until}."
     if one.course is Course.PROBED:
         return f"{name} is being tried with a few, because {why(one.reason)} before: {devices}."
-    begin = f"waits until {until}" if one.course is Course.WAITING else f"is slowed to {pace(one.per_second or 0)}"
-    return f"{name} {begin} because {why(one.reason)}: {devices}{_end_of(one, now)}."
+    if one.course is Course.WAITING:
+        return f"{name} waits until {until} because {why(one.reason)}: {devices}{_end_of(one, now)}."
+    slowed = f"is slowed to {pace(one.per_second)}" if one.per_second else "is slowed"
+    return f"{name} {slowed} because {why_slow(one.reason)}: {devices}{_end_of(one, now)}."
 
 
 def _end_of(one: Ahead, now: datetime) -> str:

@@ -241,14 +241,14 @@ def _strip(colours: Sequence[str]) -> list[dict[str, Any]]:
 
 
 def _colour(one: Figures | None) -> str:
-    """Red: a tenth failed or more; amber: it was slowed, or one in a hundred failed; green: clear; none: nothing."""
+    """Red: a tenth failed or more; amber: a rate held, or one in a hundred was not taken; green: clear; none: nothing."""
     if one is None:
         return ""
     bad, everything = sum(one.counts[kind] for kind in _BAD), max(sum(one.counts.values()), 1)
     if bad / everything >= 0.1:
         return "fail"
-    is_slowed = one.counts["throttled"] or one.rate is not None
-    return "look" if is_slowed or bad / everything >= 0.01 else "reach"
+    is_slowed = one.rate is not None or (bad + one.counts["throttled"]) / everything >= 0.01
+    return "look" if is_slowed else "reach"
 
 
 def _strip_said(colours: Sequence[str]) -> str:
@@ -264,15 +264,18 @@ def _point(moment: datetime, one: Figures | None, span: Span) -> dict[str, Any]:
     word = f"{local.day} {local:%b %H:%M}" if span.step > timedelta(minutes=30) else f"{local:%H:%M}"
     if one is None:
         return {"at": word, "counts": None}
-    p50, p99 = one.quantile(0.5), one.quantile(0.99)
     return {
         "at": word,
         "counts": one.counts,
-        "p50": None if p50 is None else round(1000 * p50, 1),
-        "p99": None if p99 is None else round(1000 * p99, 1),
+        "p50": _milliseconds(one.quantile(0.5)),
+        "p99": _milliseconds(one.quantile(0.99)),
         "window": one.window,
         "allowed": None if one.rate is None else round(60 * one.rate, 1),
     }
+
+
+def _milliseconds(seconds: float | None) -> float | None:
+    return None if seconds is None else round(1000 * seconds, 1 if seconds < 0.01 else None)
 
 
 def _id(road: RoadKey) -> str:

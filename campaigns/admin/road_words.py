@@ -6,7 +6,7 @@ from typing import Final
 from django.utils import formats, timezone
 
 from campaigns.outlook import Course, course_of
-from campaigns.pacing import Road
+from campaigns.pacing import THROTTLED, UNAVAILABLE, UNREACHABLE, Road
 from pushplatform.webpush.request import PushService
 from subscribers.admin.words import service_name
 
@@ -43,9 +43,9 @@ MARKS: Final = {
 BRIEF_UNITS: Final = {"second": "s", "minute": "min", "hour": "h"}
 
 _WHY: Final = {
-    "throttled": "it answered that we send too much",
-    "unavailable": "it answered that it is in trouble",
-    "unreachable": "it did not answer",
+    THROTTLED: "it answered that we send too much",
+    UNAVAILABLE: "it answered that it is in trouble",
+    UNREACHABLE: "it did not answer",
 }
 
 
@@ -58,6 +58,11 @@ def name_of(service: int) -> str:
 def why(reason: str) -> str:
     """Such as `it answered that we send too much`."""
     return _WHY.get(reason, "it asked us to")
+
+
+def why_slow(reason: str) -> str:
+    """Why a rate holds: where nothing answered since, it is that of an earlier throttle."""
+    return "it slowed us down before" if reason == UNREACHABLE else why(reason)
 
 
 def pace(per_second: float) -> str:
@@ -112,8 +117,8 @@ def sentence(road: Road | None, now: datetime) -> str:
     if course is Course.WAITING:
         then = f", then goes on at {rate}" if road.rate else ""
         return f"Waits until {until} because {why(road.reason)}{then}."
-    at = f" at {clock(road.throttled_at, now)}" if road.throttled_at else ""
-    return f"Slowed to {rate} because {why(road.reason)}{at}. It grows back by itself."
+    at = f" at {clock(road.throttled_at, now)}" if road.throttled_at and road.reason != UNREACHABLE else ""
+    return f"Slowed to {rate} because {why_slow(road.reason)}{at}. It grows back by itself."
 
 
 def short(road: Road, now: datetime) -> str:
@@ -133,7 +138,7 @@ def notice(service: int, road: Road, now: datetime) -> str:
     name, until = name_of(service), _until(road, now)
     return {
         Course.OPEN: "",
-        Course.SLOWED: f"{name} slows this site: {pace(road.rate or 0)} at most, because {why(road.reason)}.",
+        Course.SLOWED: f"{name} slows this site: {pace(road.rate or 0)} at most, because {why_slow(road.reason)}.",
         Course.WAITING: f"{name} slows this site until {until}, because {why(road.reason)}.",
         Course.PROBED: f"{name} is being tried with a few, because {why(road.reason)} before.",
         Course.UNREACHABLE: f"{name} is out of reach; it is tried again at {until}.",

@@ -101,7 +101,7 @@ function pointsOf({ minutes, minutes_of_last: begun, points }) {
 function tableOf(points) {
   const details = document.createElement("details");
   details.append(make("summary", "pp-small pp-link", "As a table"));
-  const box = make("div", "pp-body-flush");
+  const box = Object.assign(make("div", "pp-body-flush pp-table-box"), { tabIndex: 0, role: "region", ariaLabel: "The history as a table" });
   const table = make("table", "pp-table pp-table-dense");
   const head = table.createTHead().insertRow();
   for (const [index, word] of ["Time", ...kinds.map(([, word]) => word), "p50", "p99", "Window", "Limit a minute"].entries()) {
