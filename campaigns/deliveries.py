@@ -20,6 +20,9 @@ STRETCH: Final = 2_000
 MOST_READ: Final = 20_000
 """Devices looked at for one page at most: a rare status among a million makes short pages, not long waits."""
 
+BATCHES: Final = 16
+"""Of those looked into at once that do not overlap."""
+
 _CODES: Final = {reason.number: code for code, reason in REASONS.items()}
 
 
@@ -91,15 +94,36 @@ def _fits(one: DeviceCourse, status: str | None) -> bool:
 
 def _frozen(message_id: int, after: int, limit: int, contact_id: int | None) -> list[_Frozen]:
     """The audience behind a device id. Retries are Batches of their own, of the same devices: they are left out."""
+    found: list[_Frozen] = []
     with connection.cursor() as cursor:
-        cursor.execute(
-            """select u.d, u.c, b.service from batch b, unnest(b.device_ids, b.contact_ids) u(d, c)
-               where b.message_id = %s and b.attempt = 1 and b.device_ids[b.n] > %s and u.d > %s
-                 and (%s::bigint is null or u.c = %s)
-               order by u.d limit %s""",
-            [message_id, after, after, contact_id, contact_id, limit],
-        )
-        return [_Frozen(*row) for row in cursor.fetchall()]
+        while True:
+            end = None if contact_id is not None else _end(cursor, message_id, after)
+            cursor.execute(
+                """select u.d, u.c, b.service from batch b, unnest(b.device_ids, b.contact_ids) u(d, c)
+                   where b.message_id = %(message)s and b.attempt = 1
+                     and b.device_ids[b.n] > %(after)s and (%(end)s::bigint is null or b.device_ids[1] < %(end)s)
+                     and (%(contact)s::bigint is null or %(contact)s = any(b.contact_ids))
+                     and u.d > %(after)s and (%(end)s::bigint is null or u.d < %(end)s)
+                     and (%(contact)s::bigint is null or u.c = %(contact)s)
+                   order by u.d limit %(limit)s""",
+                {"message": message_id, "after": after, "end": end, "contact": contact_id, "limit": limit - len(found)},
+            )
+            found += [_Frozen(*row) for row in cursor.fetchall()]
+            if end is None or len(found) == limit:
+                return found
+            after = end - 1
+
+
+def _end(cursor: Any, message_id: int, after: int) -> int | None:
+    """A device id before which few Batches begin behind `after`, so that not all of a million are unpacked; None: there
+    is no need."""
+    cursor.execute(
+        """select device_ids[1] from batch where message_id = %s and attempt = 1 and device_ids[1] > %s
+           order by 1 offset %s limit 1""",
+        [message_id, after, BATCHES],
+    )
+    row = cursor.fetchone()
+    return None if row is None else int(row[0])
 
 
 def _courses(message: Message, frozen: Sequence[_Frozen], now: datetime) -> Iterator[DeviceCourse]:

@@ -1,5 +1,6 @@
 """GET /messages and GET /messages/{id}/deliveries as a CRM sees them."""
 
+import random
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -123,6 +124,31 @@ def test_missing_steps_are_filled_and_marked(crm: Caller, devices: list[Device])
     assert (line["accepted_at"], line["shown_at"]) == (shown(at(message, 1)), shown(at(message, 4)))
 
 
+@pytest.mark.parametrize("seed", range(12))
+def test_whatever_the_order_of_reports_each_counts_once_and_nothing_steps_back(
+    crm: Caller, devices: list[Device], seed: int
+) -> None:
+    chance = random.Random(seed)
+    message = send(crm, "ANNA")
+    kinds = chance.sample(("received", "shown", "closed", "clicked"), chance.randrange(1, 5))
+    told = [(kind, 10 + number) for number, kind in enumerate(kinds)] * 2
+    chance.shuffle(told)
+    rank = ("queued", "accepted", "received", "shown", "closed", "clicked")
+    outcome_at = chance.randrange(len(told) + 1)
+    seen = ["queued"]
+    for number, (kind, seconds) in enumerate(told):
+        if number == outcome_at:
+            accepted(message, devices[0], at(message, 1))
+        report(message, devices[0], kind, at=at(message, seconds))
+        seen.append(listed(crm, message)[0]["status"])
+    assert [rank.index(status) for status in seen] == sorted(rank.index(status) for status in seen)
+    assert seen[-1] == max(kinds, key=rank.index)
+    (total,) = MessageTotal.objects.filter(message_id=message.pk).values("received", "shown", "closed", "clicked")
+    implied = {"received"} | ({"shown"} if set(kinds) - {"received"} else set())
+    assert {kind for kind, number in total.items() if number == 1} == {*kinds, *implied}
+    assert set(total.values()) <= {0, 1}
+
+
 def test_ends_and_their_reasons(crm: Caller, devices: list[Device]) -> None:
     message = send(crm)
     ends = (
@@ -175,12 +201,20 @@ def test_expired_unseen_is_derived_when_the_time_is_over(crm: Caller, devices: l
     assert crm.get(f"messages/{id_of(message)}").json()["statistics"]["expired_unseen"] == 2
 
 
-@pytest.mark.parametrize(("stretch", "most"), [(2_000, 20_000), (2, 20_000), (2, 2), (1, 1)])
+@pytest.mark.parametrize(
+    ("stretch", "most", "batches", "size"),
+    [(2_000, 20_000, 16, 1000), (2_000, 20_000, 1, 2), (2, 20_000, 2, 1), (2, 2, 1, 1), (1, 1, 1, 2)],
+)
 def test_pages_and_filters_leave_nobody_out(
-    crm: Caller, devices: list[Device], monkeypatch: pytest.MonkeyPatch, stretch: int, most: int
-) -> None:
+    crm: Caller, devices: list[Device], monkeypatch: pytest.MonkeyPatch, settings: Any,
+    stretch: int, most: int, batches: int, size: int,
+) -> None:  # fmt: skip
     monkeypatch.setattr(deliveries, "STRETCH", stretch)
     monkeypatch.setattr(deliveries, "MOST_READ", most)
+    monkeypatch.setattr(deliveries, "BATCHES", batches)
+    settings.PUSH_BATCH_SIZE = size
+    for device in devices[1:4]:  # batches of two services overlap
+        Device.objects.filter(pk=device.pk).update(service=1)
     message = send(crm)
     for device in (devices[1], devices[3], devices[4]):
         accepted(message, device)
