@@ -241,7 +241,7 @@ def _strip(colours: Sequence[str]) -> list[dict[str, Any]]:
 
 
 def _colour(one: Figures | None) -> str:
-    """Red: a tenth failed or more; amber: a rate held, or one in a hundred was not taken; green: clear; none: nothing."""
+    """Red: a tenth failed; amber: a rate held, or one in a hundred was not taken; green: clear; none: nothing."""
     if one is None:
         return ""
     bad, everything = sum(one.counts[kind] for kind in _BAD), max(sum(one.counts.values()), 1)
