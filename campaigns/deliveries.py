@@ -17,7 +17,7 @@ FILTERS: Final = (*Status, EXPIRED_UNSEEN)
 """What a list can be narrowed to."""
 
 STRETCH: Final = 2_000
-MOST_READ: Final = 20_000
+MOST_READ: Final = 10_000
 """Devices looked at for one page at most: a rare status among a million makes short pages, not long waits."""
 
 BATCHES: Final = 16
