@@ -20,6 +20,9 @@ from campaigns.road_history import MINUTE, Figures, RoadKey
 LOOKED_BACK: Final = 2 * MINUTE
 """Beside the minute that is under way."""
 
+LEAST_SECONDS: Final = 5.0
+"""A rate of less time than this would be chance."""
+
 _UNDER_WAY: Final = (Message.Status.FREEZING, Message.Status.SENDING, Message.Status.PAUSED)
 _ENDS: Final = tuple(counting.OUTCOMES.values())
 
@@ -216,7 +219,9 @@ def _pace(cursor: Any, message: Message, roads: Sequence[RoadKey], now: datetime
             [message.campaign_id, begin],
         )
         (own,) = cursor.fetchone()
-    return _Pace(max((now - since).total_seconds(), 1.0), own, found)
+    # What it waited for before its first answer says nothing of how fast it is.
+    since = max(since, min((one.first_at for one in found.values() if one.first_at), default=since))
+    return _Pace(max((now - since).total_seconds(), LEAST_SECONDS), own, found)
 
 
 def _shared_out(remaining: int, weights: Mapping[RoadKey, int]) -> dict[RoadKey, int]:

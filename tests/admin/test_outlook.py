@@ -76,6 +76,14 @@ def test_at_the_rate_of_the_last_minutes_it_ends_when_division_says(ours: House)
     assert told(seen, NOW)["left"] == pytest.approx(300, abs=2)
 
 
+def test_the_wait_before_the_first_answer_is_no_part_of_the_rate(ours: House) -> None:
+    sending = Sending(ours, {FCM: 600}, send_at=NOW - timedelta(minutes=2))
+    minute(ours.key, NOW, accepted=600)  # from 12:00:00 on
+    ours.count(sending.campaign, sending.message, NOW, accepted=600)
+    Message.objects.filter(pk=sending.message.pk).update(targeted=1200)
+    assert near(sending.seen().ends_at, 30)
+
+
 def test_nothing_is_said_of_the_end_while_nothing_is_known(ours: House) -> None:
     sending = Sending(ours, {FCM: 6000})
     seen = sending.seen()
