@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 from campaigns.models import ReceiptKind
 from pushplatform.webpush.outcome import Outcome
@@ -64,7 +64,7 @@ IMPLIED: Final[Mapping[Status, tuple[Status, ...]]] = {
 }
 """The steps that must have happened before; where nothing else tells of them they get this step's time, and a mark."""
 
-OF_OUTCOME: Final[Mapping[int, Status]] = {
+OF_OUTCOME: Final[Mapping[Any, Status]] = {
     Outcome.ACCEPTED: Status.ACCEPTED,
     Outcome.FAILED: Status.FAILED,
     Outcome.GONE: Status.GONE,
@@ -72,7 +72,7 @@ OF_OUTCOME: Final[Mapping[int, Status]] = {
     Outcome.SKIPPED: Status.SKIPPED,
     Outcome.CANCELLED: Status.CANCELLED,
 }
-OF_RECEIPT: Final[Mapping[int, Status]] = {
+OF_RECEIPT: Final[Mapping[Any, Status]] = {
     ReceiptKind.RECEIVED: Status.RECEIVED,
     ReceiptKind.SHOWN: Status.SHOWN,
     ReceiptKind.CLOSED: Status.CLOSED,

@@ -15,9 +15,10 @@ from campaigns.recipients import Decided
 from campaigns.send_request import parse_send_request
 from campaigns.statistics import figures_of, message_statistics, statistics_of, status_word
 from pushplatform.api.authentication import Caller
+from pushplatform.api.fields import Fields, refuse
 from pushplatform.api.idempotency import Answer, once, read_key
 from pushplatform.api.pagination import Query, page
-from pushplatform.api.problems import Problem
+from pushplatform.api.problems import FieldError, Problem
 from pushplatform.api.times import rfc3339
 from pushplatform.sites import public_ids
 from pushplatform.sites.models import Scope
@@ -156,6 +157,9 @@ class CancelMessage(APIView):
 
     def post(self, request: Request, id: str) -> Response:
         message = find_message(request.auth, id)
+        errors: list[FieldError] = []
+        Fields({} if request.data is None else request.data, errors).refuse_unknown()
+        refuse(errors)
         try:
             control.cancel(message.pk, timezone.now())
         except control.NotPossible as error:

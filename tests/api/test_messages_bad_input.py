@@ -155,6 +155,16 @@ def test_a_method_that_is_not_taken_is_405(crm: Caller, method: str) -> None:
     assert set(answer.headers["Allow"].split(", ")) >= {"GET", "POST"}
 
 
+def test_a_cancel_takes_no_fields_and_needs_no_body(crm: Caller, site: Site) -> None:
+    new_person(site, "ANNA", "order_updates")
+    sent = crm.post("messages", body()).json()["id"]
+    assert_problem(crm.post(f"messages/{sent}/cancel", {"why": "x"}), 422, "invalid_request", "/why")
+    assert_problem(crm.post(f"messages/{sent}/cancel", []), 422, "invalid_request", "")
+    assert_problem(crm.post(f"messages/{sent}/cancel", b"{"), 400, "malformed_json")
+    assert Message.objects.get().status == Message.Status.SENDING
+    assert crm.post(f"messages/{sent}/cancel", b"").status_code == 200
+
+
 def test_a_collapse_key_can_inject_nothing_because_the_topic_is_a_hash_of_it(crm: Caller, site: Site) -> None:
     new_person(site, "ANNA", "order_updates")
     assert crm.post("messages", body() | {"collapse_key": "x:\u2028 TTL=0; Urgency=high"}).status_code == 202
