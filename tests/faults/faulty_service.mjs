@@ -2,9 +2,9 @@
 // node faulty_service.mjs KEY CERT OPTIONS; writes its port to standard output and ends with its standard input.
 // OPTIONS (JSON): delay_ms; kinds: what happens to each device by its number, in turn; shares: {kind: part of all
 // answers}, by chance; seed; times: each device fails so often and then no more (0: without end).
-// Kinds: a status, "throttled" (429, come back in a second), "moved" (a redirect), "rst" (RST_STREAM), "refused" (RST_STREAM: not
-// looked at), "hang" (this stream), "goaway" (answers, then GOAWAY), "reset" (the whole connection), "huge" (3 MB),
-// "endless" (a body without end), "early" (an interim answer first). GET /notes over HTTP/1.1 tells what was seen.
+// Kinds: a status, "throttled" (429, come back in a second), "moved" (a redirect), "rst" (RST_STREAM), "refused" (the
+// same: not looked at), "hang" (this stream), "goaway" (answers, then GOAWAY), "reset" (the whole connection), "huge"
+// (3 MB), "endless" (a body without end), "early" (an interim answer first). GET /notes over HTTP/1.1 tells all.
 import { readFileSync } from "node:fs";
 import { constants, createSecureServer } from "node:http2";
 
@@ -68,7 +68,11 @@ function answer(stream, kind) {
     return fill();
   }
   stream.respond({ ":status": parseInt(kind, 10) || 201, location: "/m/1", ttl: "60" }, { endStream: true });
-  if (kind === "goaway") stream.session.goaway();
+  if (kind === "goaway") {
+    const session = stream.session;
+    session.last ??= session.newest; // what comes after it is not looked at, as the client is told
+    session.goaway(constants.NGHTTP2_NO_ERROR, session.last);
+  }
 }
 
 server.on("session", (session) => session.on("error", () => session.destroy()));
@@ -80,7 +84,9 @@ server.on("stream", (stream, headers) => {
     elsewhere.push(headers[":path"]);
     return stream.respond({ ":status": 201 }, { endStream: true });
   }
+  if (stream.id > (stream.session.last ?? Infinity)) return;
   note(number);
+  stream.session.newest = Math.max(stream.session.newest ?? 0, stream.id);
   const kind = kindFor(number);
   stream.resume();
   stream.on("end", () => (delay_ms ? setTimeout(answer, delay_ms, stream, kind) : answer(stream, kind)));
