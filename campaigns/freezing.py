@@ -151,7 +151,7 @@ def _slice(message: Message, audience: Audience, low: int, high: int) -> tuple[l
                 low + 1,
                 high,
                 message.pk,
-                1 << audience.bit,
+                1 << (audience.bit or 0),
                 *batch_values(message, Lane.CAMPAIGN),
                 settings.PUSH_BATCH_SIZE,
             ],

@@ -103,21 +103,21 @@ def _estimate(audience: Audience, selected: Selection, token: str) -> Preview:
                  select d.*, (d.ctid::text::point)[0]::bigint page from device d
                  tablesample system (%s) repeatable (%s) where d.site_id = %s),
              candidate as materialized (
-                 select d.* from device d where d.id in (select id from picked)
-                 union
-                 select d.* from device d where d.contact_id in (select contact_id from picked)),
+                 select d.* from device d where d.id in (
+                     select id from picked union
+                     select x.id from device x where x.contact_id in (select contact_id from picked))),
              m as materialized ({query}),
              fitting as (select * from m where {CHOSEN}),
-             person as (select cid, count(*) n from fitting where cid <> 0 group by cid),
              chosen as ({audience.choice.chosen("fitting")}),
              figures as (
-                 select p.page, {STEPS}, count(c.id) chosen,
-                        coalesce(sum(case when f.id is null then 0 when f.cid = 0 then 1 else 1.0 / person.n end), 0)
+                 select p.page, {STEPS}, count(chosen_id) chosen,
+                        coalesce(sum(case when fitting_id is null then 0 when m.cid = 0 then 1 else 1.0 / n end), 0)
                             people
                  from picked p join m on m.id = p.id
-                 left join fitting f on f.id = m.id
-                 left join chosen c on c.id = m.id
-                 left join person on person.cid = f.cid
+                 left join (select id fitting_id from fitting) f on fitting_id = m.id
+                 left join (select id chosen_id from chosen) c on chosen_id = m.id
+                 left join (select cid person_id, count(*) n from fitting where cid <> 0 group by cid) o
+                      on person_id = m.cid
                  group by p.page)
         select coalesce(sum(matched), 0), coalesce(sum(with_consent), 0), coalesce(sum(active), 0),
                coalesce(sum(after_exclusions), 0), coalesce(sum(chosen), 0), coalesce(sum(people), 0),

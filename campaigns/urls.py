@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from campaigns.views import clicks, deliveries, messages, people, root
+from campaigns.views import clicks, deliveries, messages, people, root, segments
 from subscribers.views import behaviour, contact_consents, contacts
 from subscribers.views.browser_api import of_device
 
@@ -21,6 +21,10 @@ api = [
     path("contacts/<str:external_id>/consents", contact_consents.ContactConsents.as_view()),
     path("contacts/<str:external_id>/export", people.ExportPerson.as_view()),
     path("events", behaviour.Events.as_view()),
+    path("segments", segments.Segments.as_view()),
+    path("segments/preview", segments.PreviewSegment.as_view()),
+    path("segments/explain", segments.ExplainSegment.as_view()),
+    path("segments/<str:id>", segments.OneSegment.as_view()),
 ]
 
 urlpatterns = [

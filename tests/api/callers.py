@@ -30,6 +30,13 @@ class Caller:
         content_type = given.pop("Content-Type", "application/json")
         return self._http.post(f"/api/v1/{path}", raw, content_type=content_type, headers=self._headers(given))
 
+    def put(self, path: str, body: Any) -> Any:
+        raw = json.dumps(body).encode()
+        return self._http.put(f"/api/v1/{path}", raw, content_type="application/json", headers=self._headers({}))
+
+    def delete(self, path: str) -> Any:
+        return self._http.delete(f"/api/v1/{path}", headers=self._headers({}))
+
     def _headers(self, given: dict[str, str]) -> dict[str, str]:
         headers = {"Authorization": f"Bearer {self.secret}", **given}
         return {name: value for name, value in headers.items() if value}

@@ -1,0 +1,184 @@
+"""What an audience comes to: device rules, samples, patience, and what is frozen of it."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pytest
+from django.db import connection, connections, transaction
+from django.utils import timezone
+
+from campaigns import audience, saved_segments
+from campaigns.audience import Audience
+from campaigns.device_choice import DeviceChoice
+from campaigns.models import Campaign, CampaignSegment
+from campaigns.previewing import preview, rounded
+from campaigns.statement_limits import Superseded, TimedOut, end, limited
+from pushplatform.sites import public_ids
+from pushplatform.sites.models import Site
+from subscribers.errors import Conflict, Invalid
+from subscribers.models import Device, DeviceStats, Segment
+from subscribers.segments import DefinitionError
+from tests.campaigns.shop import new_contact, new_device, new_site
+
+EVERYONE: dict[str, Any] = {"all": []}
+OFFERS = 4
+
+
+@pytest.fixture
+def site(db: None) -> Site:
+    return new_site()
+
+
+def of(site: Site, devices: Any = "all", definition: Any = EVERYONE, **members: Any) -> Audience:
+    return Audience(site.pk, 2, (definition,), (), devices, **members)
+
+
+def chosen(audience_: Audience) -> set[int]:
+    query, params = audience_.selection()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"with t as (select * from ({query}) m where {audience.CHOSEN}) {audience_.choice.chosen('t')}", params
+        )
+        return {row[0] for row in cursor.fetchall()}
+
+
+def test_a_device_rule_chooses_among_the_devices_that_may_be_sent_to(site: Site) -> None:
+    person = new_contact(site)
+    given = {"contact": person, "allowed": OFFERS}
+    old = new_device(site, **given, form="desktop", browser="firefox", last_seen_at="2026-01-01T00:00:00Z")
+    new = new_device(site, **given, form="mobile", browser="chrome", last_seen_at="2026-02-01T00:00:00Z")
+    new_device(site, contact=person, last_seen_at="2026-03-01T00:00:00Z")  # agreed to nothing
+    alone = [new_device(site, allowed=OFFERS, form="desktop", browser="firefox") for _ in range(2)]
+    DeviceStats.objects.create(device_id=old.pk, clicked=2, shown=2)
+    DeviceStats.objects.create(device_id=new.pk, clicked=1, shown=9)
+    unlinked = {one.pk for one in alone}
+    assert chosen(of(site)) == {old.pk, new.pk} | unlinked
+    assert chosen(of(site, "latest")) == {new.pk} | unlinked
+    assert chosen(of(site, "most_engaged")) == {old.pk} | unlinked
+    assert chosen(of(site, {"form": ["mobile"], "browser": ["chrome", "edge"]})) == {new.pk}
+    for rule in ("all", "latest", "most_engaged", {"form": ["mobile"]}):
+        found = preview(of(site, rule)).waterfall
+        assert found is not None
+        assert found.after_device_choice == len(chosen(of(site, rule)))
+        assert (found.after_exclusions, found.people) == (4, 1 if isinstance(rule, dict) else 3)
+
+
+@pytest.mark.parametrize("rule", ["best", None, {}, {"form": []}, {"form": "desktop"}, {"os": ["linux"]}, ["all"]])
+def test_a_device_rule_that_is_none_is_refused(rule: Any) -> None:
+    with pytest.raises(ValueError, match="must be"):
+        DeviceChoice.of(rule)
+
+
+@pytest.mark.parametrize("rule", ["all", "latest", "most_engaged"])
+def test_what_cannot_be_counted_in_time_is_estimated_with_its_error(
+    site: Site, monkeypatch: pytest.MonkeyPatch, rule: str
+) -> None:
+    people = [new_contact(site) for _ in range(300)]
+    Device.objects.bulk_create(
+        Device(
+            site=site, contact=people[number // 3 % 300], allowed=OFFERS, service=6, vapid_key=site.vapid_keys.first(),
+            subscribed_at="2026-01-01T00:00:00Z", last_seen_at="2026-01-01T00:00:00Z",
+        )
+        for number in range(900)
+    )  # fmt: skip
+    # A sample of everything is exact, whatever the device rule: every chosen device and person is counted once.
+    monkeypatch.setattr("campaigns.previewing._share", lambda: 1.0)
+    slow = _slow(monkeypatch)
+    found = slow(of(site, rule))
+    assert (found.waterfall, found.error, found.exact) == (audience.count_audience(of(site, rule)), 0.0, False)
+    monkeypatch.setattr("campaigns.previewing._share", lambda: 0.5)
+    monkeypatch.setattr("campaigns.previewing.FEWEST_HITS", 10_000)
+    assert slow(of(site, rule)).words == "few"
+
+
+def _slow(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """`preview` for which every exact count takes too long."""
+    monkeypatch.setattr("campaigns.previewing.counting_query", lambda query: f"select pg_sleep(9) from ({query}) m")
+    return lambda audience_: preview(audience_, patience_ms=30)
+
+
+def test_an_estimate_says_how_far_off_it_may_be() -> None:
+    assert [rounded(number) for number in (7, 61_234, 1_250_000)] == [7, 61_000, 1_200_000]
+
+
+def test_a_newer_query_of_the_same_person_ends_the_older_one(fresh_database: str) -> None:
+    ended: list[str] = []
+    begun = threading.Event()
+
+    def wait() -> None:
+        try:
+            with transaction.atomic(), limited(20_000, "kate"), connection.cursor() as cursor:
+                begun.set()
+                cursor.execute("select pg_sleep(20)")
+        except Superseded:
+            ended.append("superseded")
+        finally:
+            connections.close_all()
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    begun.wait(10)
+    assert end("tom") == 0
+    while thread.is_alive():
+        end("kate")
+        thread.join(0.05)
+    assert ended == ["superseded"]
+
+
+def test_a_query_that_takes_too_long_is_ended_and_leaves_no_limit_behind(site: Site) -> None:
+    with pytest.raises(TimedOut), transaction.atomic(), limited(20), connection.cursor() as cursor:
+        cursor.execute("select pg_sleep(5)")
+    with connection.cursor() as cursor:
+        cursor.execute("show statement_timeout")
+        assert cursor.fetchone() == ("0",)
+
+
+def test_a_segment_in_a_segment_is_kept_as_it_was(site: Site) -> None:
+    fox = Segment.objects.create(
+        site=site, name="Fox", definition={"field": "device.browser", "op": "eq", "value": "firefox"}
+    )
+    outer = Segment.objects.create(site=site, name="Outer", definition={"segment": public_ids.encode("seg", fox.pk)})
+    firefox = new_device(site, browser="firefox", allowed=OFFERS)
+    new_device(site, browser="chrome", allowed=OFFERS)
+    who = Audience.of(site.pk, [outer.pk], [], site.purposes.get(key="offers"), "all")
+    Segment.objects.filter(pk=fox.pk).update(definition=EVERYONE)
+    assert chosen(who) == {firefox.pk}
+    fox.delete()
+    assert chosen(who) == {firefox.pk}
+    assert who.as_json()["saved"] != {}
+    with pytest.raises(DefinitionError):
+        Audience.of(site.pk, [outer.pk], [], site.purposes.get(key="offers"), "all")
+
+
+def test_a_segment_is_saved_copied_and_deleted_only_where_nothing_uses_it(site: Site) -> None:
+    segment = saved_segments.save(Segment(site=site, name=" Everyone ", definition=EVERYONE))
+    copies = [saved_segments.duplicate(segment).name for _ in range(2)]
+    assert [segment.name, *copies] == ["Everyone", "Everyone (copy)", "Everyone (copy 2)"]
+    with pytest.raises(Invalid) as refused:
+        saved_segments.save(Segment(site=site, name="Everyone", definition={"any": [{"field": "x"}]}))
+    assert [fault.pointer for fault in refused.value.errors] == ["/name", "/definition/any/0/field"]
+    campaign = Campaign.objects.create(site=site, name="Spring", purpose=site.purposes.get(key="offers"))
+    CampaignSegment.objects.create(campaign=campaign, segment=segment)
+    assert saved_segments.used_by(segment) == ([campaign], [])
+    with pytest.raises(Conflict, match="Spring"):
+        saved_segments.delete(segment)
+
+
+def test_sizes_are_noted_once_a_day_and_broken_segments_left_out(site: Site) -> None:
+    now = timezone.now()
+    new_device(site)
+    segment = Segment.objects.create(site=site, name="Everyone", definition=EVERYONE)
+    Segment.objects.create(site=site, name="Broken", definition={"field": "device.shoe"})
+    assert saved_segments.measure_sizes(now) == 1
+    new_device(site)
+    assert saved_segments.measure_sizes(now) == 1
+    assert list(segment.sizes.values_list("devices", "people")) == [(2, 2)]
+
+
+def test_members_are_listed_without_formulas_for_spreadsheets(site: Site) -> None:
+    device = new_device(site, contact=new_contact(site, external_id='=cmd|"/C calc"!A0'))
+    segment = Segment.objects.create(site=site, name="Everyone", definition=EVERYONE)
+    ((public_id, external_id, *_),) = saved_segments.members(segment)
+    assert (public_id, external_id) == (public_ids.encode("dev", device.pk), '\'=cmd|"/C calc"!A0')
