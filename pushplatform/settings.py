@@ -229,6 +229,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PARSER_CLASSES": ["pushplatform.api.parsing.StrictJsonParser"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "EXCEPTION_HANDLER": "pushplatform.api.problems.exception_handler",
+    "DEFAULT_METADATA_CLASS": None,  # OPTIONS is 405, as any method that is not described
     "UNAUTHENTICATED_USER": None,
 }
 

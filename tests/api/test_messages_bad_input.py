@@ -148,7 +148,7 @@ def test_an_id_that_is_none_is_404(crm: Caller, id: str, rest: str) -> None:
     assert_problem(crm.get(f"messages/{id}{rest}"), 404, "not_found")
 
 
-@pytest.mark.parametrize("method", ["put", "patch", "delete"])
+@pytest.mark.parametrize("method", ["put", "patch", "delete", "options"])
 def test_a_method_that_is_not_taken_is_405(crm: Caller, method: str) -> None:
     answer = getattr(crm._http, method)("/api/v1/messages", headers={"Authorization": f"Bearer {crm.secret}"})
     assert_problem(answer, 405, "method_not_allowed")
