@@ -391,10 +391,12 @@ def posts_of_hang(world):
 
 
 def paced(messages, world, transport, steps):
-    """Posts in each step."""
+    """Posts in each step, in which every Batch is also poked by somebody else."""
     found = []
     for _ in range(steps):
         before = posts(world)
+        for message in messages:
+            send(message, transport)
         step(messages, transport)
         found.append(posts(world) - before)
     return found
@@ -482,8 +484,9 @@ def test_a_thousand_batches_of_one_road_do_not_hide_those_of_another(world, othe
     monkeypatch.setattr(choosing, "MOST_POKES", 10)
     world.devices(1)
     other.devices(1)
-    crowd, single = world.launched(), other.launched()
-    batches(crowd, world, 1000)
+    crowd = [world.launched() for _ in range(12)]
+    single = other.launched()
+    batches(crowd[0], world, 1000)
     Batch.objects.filter(message=single).delete()
     [late] = batches(single, other, 1)
     assert late.pk in poked(single)
