@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from pushplatform.webpush.outcome import Answer
-from pushplatform.webpush.request import Endpoint, PushRequest, PushService
+from pushplatform.webpush.request import Endpoint, PushRequest, PushService, build_request, parse_endpoint
 from pushplatform.webpush.transport import Transport
 from tests.webpush.conftest import Certificate, PushServer
 from tests.webpush.sending import all_answers, answer_of, request_to
@@ -160,6 +160,34 @@ def test_an_origin_that_hangs_holds_up_no_other(push_server: StartServer, transp
     assert {name for (name, _), _ in answers} == {"well"}
     assert {answer.status for _, answer in answers} == {201}
     assert sender.in_flight == 100
+
+
+def test_a_request_that_cannot_start_is_answered_without_waiting_for_those_under_way(
+    push_server: StartServer, transport: Callable[..., Transport]
+) -> None:
+    sender = transport(answer_timeout=3.0)
+    sender.submit(request_to(f"{push_server().base}/hang"), "hangs")
+    assert sender.poll(0.2) == []
+    sender.submit(PushRequest(Endpoint("", "https://localhost", "localhost", PushService.LOCAL), (), b""), "cannot")
+
+    assert [(ticket, answer.error) for ticket, answer in sender.poll(10)] == [("cannot", "failed")]
+    assert sender.in_flight == 1
+
+
+def test_each_request_carries_its_own_headers_over_connections_used_before(
+    push_server: StartServer, transport: Callable[..., Transport]
+) -> None:
+    server = push_server()
+    sender = transport()
+    endpoint = parse_endpoint(f"{server.base}/201", allow_loopback=True)
+    ways = [("60", "abcd"), ("60", None), ("5", None), ("60", "abcd"), ("60", "abcd")]
+    for ttl, topic in ways:
+        sender.submit(
+            build_request(endpoint, b"", authorization="vapid t=a, k=b", ttl=int(ttl), urgency="low", topic=topic), 1
+        )
+        all_answers(sender)
+
+    assert [(one.headers["ttl"], one.headers.get("topic")) for one in server.received] == ways
 
 
 def test_no_more_than_the_window_is_under_way_at_once(
