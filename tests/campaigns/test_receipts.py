@@ -111,7 +111,7 @@ def test_a_click_or_a_close_implies_shown_and_received(message: Message, device:
 
 
 def test_what_was_implied_gives_way_to_its_report_and_is_not_counted_again(message: Message, device: Device) -> None:
-    shown_at, clicked_at, now = (NOW + timedelta(seconds=seconds) for seconds in (60, 65, 90))
+    shown_at, clicked_at, now = (NOW + timedelta(hours=1, seconds=seconds) for seconds in (0, 5, 30))
     report(message, device, "clicked", at=clicked_at, now=now)
     report(message, device, "shown", at=shown_at, now=now)
     assert facts(message) == {RECEIVED: True, SHOWN: False, CLICKED: False}
@@ -123,7 +123,7 @@ def test_what_was_implied_gives_way_to_its_report_and_is_not_counted_again(messa
 
 
 def test_the_first_report_of_each_kind_is_kept_whatever_comes_after(message: Message, device: Device) -> None:
-    second, first, now = (NOW + timedelta(seconds=seconds) for seconds in (60, 65, 90))
+    second, first, now = (NOW + timedelta(hours=1, seconds=seconds) for seconds in (0, 5, 30))
     report(message, device, "received", "shown", "clicked", at=first, now=now)
     report(message, device, "received", "shown", "clicked", at=second, now=now)
     assert set(Receipt.objects.filter(message_id=message.pk).values_list("at", flat=True)) == {first}
