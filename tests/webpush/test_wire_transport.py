@@ -168,9 +168,12 @@ def test_a_request_that_cannot_start_is_answered_without_waiting_for_those_under
     sender = transport(answer_timeout=3.0)
     sender.submit(request_to(f"{push_server().base}/hang"), "hangs")
     assert sender.poll(0.2) == []
-    sender.submit(PushRequest(Endpoint("", "https://localhost", "localhost", PushService.LOCAL), (), b""), "cannot")
+    sender.submit(
+        PushRequest(Endpoint("https://localhost/ä", "https://localhost", "localhost", PushService.LOCAL), (), b""),
+        "cannot",
+    )
 
-    assert [(ticket, answer.error) for ticket, answer in sender.poll(10)] == [("cannot", "failed")]
+    assert [(ticket, answer.error) for ticket, answer in sender.poll(2)] == [("cannot", "failed")]
     assert sender.in_flight == 1
 
 
