@@ -26,13 +26,17 @@ def roll_up() -> int:
                            where id in (select id from batch where state = {Batch.State.DONE:d} and not rolled_up
                                         order by id limit {AT_ONCE} for update skip locked)
                            returning id, message_id, attempt, device_ids),
-                     s as (select x.device_id, count(*)::int n, max(x.at) newest,
-                                  (array_agg(floor(extract(epoch from x.at))::int order by x.at desc))[1:{NEWEST}] times
-                           from b cross join lateral unnest(b.device_ids) u(d)
-                           join delivery x on x.message_id = b.message_id and x.device_id = u.d
-                             and x.attempts = b.attempt and x.status = {Outcome.ACCEPTED:d}
-                           join device v on v.id = x.device_id and v.status <> {Device.Status.ERASED:d}
-                           group by x.device_id),
+                     u as (select message_id, attempt, unnest(device_ids) device_id from b),
+                     -- offset 0: each delivery is looked up by its key. Else the planner, who does not know what the
+                     -- arrays hold, may compare every delivery of a message with every device: minutes, not 0.1 s.
+                     s as (select u.device_id, count(*)::int n, max(x.at) newest,
+                                  (array_agg(extract(epoch from x.at)::int order by x.at desc))[1:{NEWEST}] times
+                           from u cross join lateral (
+                               select x.at from delivery x
+                               where x.message_id = u.message_id and x.device_id = u.device_id
+                                 and x.attempts = u.attempt and x.status = {Outcome.ACCEPTED:d} offset 0) x
+                           join device v on v.id = u.device_id and v.status <> {Device.Status.ERASED:d}
+                           group by u.device_id),
                      w as (insert into device_stats as t (device_id, last_sent_at, sent, recent_sent, received, shown,
                                    clicked, recent_received, recent_shown, recent_clicked)
                            select device_id, newest, n, times, 0, 0, 0, '{{}}', '{{}}', '{{}}' from s order by device_id
