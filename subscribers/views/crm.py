@@ -50,6 +50,9 @@ def site_of(request: Request) -> Site:
 def external_id_of(request: Request, part: str) -> str:
     """The CRM id in the path; raises Invalid for one that no contact can have."""
     external_id = path_part(request, part)
+    if "\ufffd" in external_id:  # what stands for octets that are no UTF-8
+        detail = "external_id in the path is not UTF-8, percent-encoded."
+        raise invalid([("/external_id", "invalid_external_id", detail)])
     if faults := contacts.external_id_faults(external_id):
         raise Invalid(faults)
     return external_id

@@ -68,7 +68,10 @@ def test_any_crm_id_fits_into_a_path_percent_encoded(crm: Crm, shop: Site, exter
     assert crm.get(of(external_id, "/consents")).json()["external_id"] == external_id
 
 
-@pytest.mark.parametrize("path", ["contacts/%00", "contacts/a%0Ab", f"contacts/{'x' * 256}", "contacts/e%CC%81"])
+@pytest.mark.parametrize(
+    "path",
+    ["contacts/%00", "contacts/%FF", "contacts/%FF%2F", "contacts/a%0Ab", f"contacts/{'x' * 256}", "contacts/e%CC%81"],
+)
 def test_a_crm_id_that_cannot_be_kept_is_refused(crm: Crm, path: str) -> None:
     problem(crm.put(path, {}), 422, "invalid_request", "/external_id")
     problem(crm.get(path), 422, "invalid_request", "/external_id")
@@ -106,6 +109,7 @@ def test_a_body_that_cannot_be_used_changes_nothing(crm: Crm, shop: Site, body: 
         ({"attributes": {"a/b~": 1}}, ["/attributes/a~1b~0"]),
         ({"attributes": {"deep": {"a": 1}}}, ["/attributes/deep"]),
         ({"attributes": {"n": 10**300}}, ["/attributes/n"]),
+        ({"attributes": {"n": -(10**390), "x": 1e16}}, ["/attributes/n", "/attributes/x"]),
         ({"attributes": {"likes": ["tea", 1]}}, ["/attributes/likes"]),
         ({"tags": "vip"}, ["/tags"]),
         ({"tags": ["ok", 1, "x" * 65, ""]}, ["/tags/1", "/tags/2", "/tags/3"]),
@@ -136,6 +140,17 @@ def test_a_locked_catalogue_takes_no_new_names(crm: Crm, shop: Site) -> None:
     answer = problem(crm.put(of("A"), {"attributes": {"paln": "pro"}}), 422, "invalid_request", "/attributes/paln")
     assert answer["errors"][0]["code"] == "unknown_attribute"
     assert crm.put(of("A"), {"attributes": {"plan": "team"}}).status_code == 200
+
+
+def test_only_plain_json_is_taken(crm: Crm, shop: Site) -> None:
+    for given in (
+        {"Content_Type": "text/plain"},
+        {"Content_Encoding": "gzip"},
+        {"Content_Type": "multipart/form-data"},
+    ):
+        problem(crm.call("PUT", of("A"), b"{}", **given), 415, "unsupported_media_type")
+    problem(crm.call("POST", of("A"), b"{}"), 405, "method_not_allowed")
+    assert not Contact.objects.filter(site=shop).exists()
 
 
 def test_scopes_are_asked_for(web: Stack, shop: Site) -> None:
