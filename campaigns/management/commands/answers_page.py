@@ -63,6 +63,8 @@ push service. What would only fail then waits until somebody resumes it in the a
 
 A delivery is tried at most {attempts} times. What it then fails with is the reason in the tables above. A `no_answer`
 is tried at most {unanswered} times, with the same id and topic, because each further request may be a second copy.
+Attempts that a service only put off (429, 406 of Windows, 503 with Retry-After) and those that were never made do not
+count: such a delivery ends accepted or expired. When they come in a row, the whole road rests: see pacing.md.
 
 | after attempt | the next comes |
 |---|---|
