@@ -3,6 +3,8 @@
 import os
 import signal
 
+import pytest
+
 from campaigns.models import Batch
 from tests.bench.processes import tree
 from tests.localpush.conftest import eventually
@@ -44,3 +46,23 @@ def test_a_pool_process_that_runs_out_of_memory_is_replaced_and_its_batch_resume
     log = run.stack.log("worker")
     assert "signal 9 (SIGKILL)" in log
     assert run.stack.children["worker"].running
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("broker", ["redis", "rabbitmq", "pgmq"])
+def test_a_plain_celery_worker_that_is_asked_to_end_hands_its_batch_back(begin_run, broker):
+    run = begin_run(6_000, delay_ms=100, worker=False, broker=broker)
+    plain = run.stack.programs.worker("plain", "campaign,chores", 1)
+    words = ["celery", "--app", "pushplatform", "worker", "--queues", "campaign,chores", "--concurrency", "1"]
+    plain.command[plain.command.index("-m") + 1 :] = words
+    plain.ready = lambda child: "ready." in run.stack.log("plain")
+    run.stack.children["plain"] = plain
+    plain.start()
+    run.launch()
+    run.sent(0.2)
+    plain.signal(signal.SIGTERM)
+    assert plain.wait(10), run.stack.log("plain")[-3000:]
+    assert plain.exit_code == 0
+    assert not Batch.objects.filter(message=run.message, state=Batch.State.LEASED).exists()
+    plain.start()
+    assert run.check(struck=0)["doubled"] == 0
