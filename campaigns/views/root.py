@@ -29,6 +29,7 @@ FEATURES = (
     "contacts",
     "consents",
     "events",
+    "segments",
 )
 
 

@@ -26,7 +26,10 @@ def test_a_key_opens_its_own_site(crm: Caller, site: Site) -> None:
     answer = crm.get("")
     assert answer.status_code == 200
     assert answer.json()["scopes"] == ["messages:read", "messages:send"]
-    assert answer.json()["limits"]["recipients"] == 1000
+    assert {"messages", "validate", "deliveries"} <= set(answer.json()["features"])
+    limits = answer.json()["limits"]
+    assert (limits["recipients"], limits["list_rows"], limits["items_per_unit"]) == (1000, 500, 10)
+    assert limits["units_per_minute"] == int(answer.headers["RateLimit-Limit"])
 
 
 def test_the_secret_is_stored_as_a_hash_only(crm: Caller) -> None:
