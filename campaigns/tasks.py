@@ -8,7 +8,7 @@ from celery import shared_task
 from django.db import connection
 from django.utils import timezone
 
-from campaigns import freezing, reconciling, roads, rolling_up, sending, statistics
+from campaigns import freezing, reconciling, roads, rolling_up, saved_segments, sending, statistics
 from campaigns import sweep as sweeping
 from campaigns.models import Batch, Lane
 from campaigns.worker_process import close_transport, is_ending, open_transport, until_asked_to_end
@@ -121,3 +121,9 @@ def forget_old_minutes() -> None:
 def reconcile_finished() -> None:
     """Compares the counters of what has just come to its end with the facts; differences are logged as errors."""
     reconciling.reconcile_finished(timezone.now())
+
+
+@shared_task(base=Poke)
+def measure_segments() -> None:
+    """Notes how large each segment is today."""
+    saved_segments.measure_sizes(timezone.now())

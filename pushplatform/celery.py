@@ -36,6 +36,8 @@ def _schedule(sender: Celery, **_: object) -> None:
         ("forget old answers", "campaigns.tasks.forget_old_answers", crontab(hour=3, minute=40), timedelta(days=1)),
         ("forget old minutes", "campaigns.tasks.forget_old_minutes", crontab(hour=3, minute=50), timedelta(days=1)),
         ("make partitions", "campaigns.tasks.make_partitions", crontab(hour=3, minute=20), timedelta(days=1)),
+        ("measure segments", "campaigns.tasks.measure_segments", crontab(hour=2, minute=30), timedelta(days=1)),
+        ("index attributes", "subscribers.tasks.index_attributes", Every(10 * minute), 10 * minute),
         ("reconcile", "campaigns.tasks.reconcile_finished", crontab(hour=4, minute=0), timedelta(days=1)),
     ):
         options = {"queue": "chores", "expires": (period + CLOCKS_APART).total_seconds()}
