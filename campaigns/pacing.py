@@ -91,10 +91,6 @@ class Road:
     def is_paused(self) -> bool:
         return self.paused_until is not None and self.paused_until > self.now
 
-    @property
-    def is_open(self) -> bool:
-        return not self.is_paused and self.rate is None and not self.strikes
-
 
 def bucket(road: Road, *, targeted: bool, period: float) -> Bucket | None:
     """What may be sent on the road now; None for as much as one likes. `period`: seconds between two sweeps."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -36,3 +36,28 @@ def transport() -> Iterator[Transport]:
     opened = make_transport()
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def other(world: World, push_service: LocalPushProcess) -> World:
+    """Another Site at the same push service."""
+    from tests.campaigns.world import World  # noqa: PLC0415
+
+    return World(push_service)
+
+
+@pytest.fixture
+def small(settings: Any) -> None:
+    """Few in flight, so that few hundred devices are many."""
+    settings.PUSH_UNRECORDED_MAX = 64
+    settings.PUSH_BATCH_SIZE = 50
+
+
+@pytest.fixture
+def sweeps(settings: Any, module_database: str) -> None:
+    """As often as `pace.step` has it; what earlier tests left queued is over."""
+    from campaigns.models import Batch, Retry  # noqa: PLC0415
+
+    settings.PUSH_SWEEP_SECONDS = 10
+    Batch.objects.update(state=Batch.State.DONE)
+    Retry.objects.all().delete()

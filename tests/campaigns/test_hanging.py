@@ -1,0 +1,107 @@
+"""A push service that does not answer holds nobody up, and is asked again with few."""
+
+import pytest
+from django.utils import timezone
+
+from campaigns import flights, retries, sending
+from campaigns.models import Batch, Message, Retry
+from campaigns.worker_process import make_transport
+from tests.campaigns.pace import fault, pass_time, posts, state, step
+from tests.campaigns.world import World, assert_sums_agree, batch_ids, send, totals
+from tests.campaigns.world import retries as waiting
+from tests.localpush.conftest import LocalPushProcess
+
+pytestmark = pytest.mark.usefixtures("sweeps")
+
+
+@pytest.fixture
+def hanging(module_database, settings, monkeypatch):
+    """A Site whose own push service hangs."""
+    settings.PUSH_CONNECT_TIMEOUT, settings.PUSH_ANSWER_TIMEOUT = 0.5, 1.0
+    monkeypatch.setattr(flights, "IDLE_SECONDS", 0.3)
+    process = LocalPushProcess()
+    world = World(process)
+    fault(world, "hang")
+    yield world
+    process.stop()
+
+
+@pytest.fixture
+def patient(hanging):
+    transport = make_transport()
+    yield transport
+    transport.close()
+
+
+def test_while_a_push_service_hangs_its_worker_sends_what_goes_to_others(hanging, world, patient):
+    hanging.devices(300, mode="count")
+    world.devices(40, mode="count")
+    stuck, free = hanging.launched(), world.launched()
+    assert sending.send_batch(batch_ids(stuck)[0], patient)
+    free.refresh_from_db()
+    stuck.refresh_from_db()
+    assert totals(free) == {"accepted": 40}
+    found = state(hanging)
+    assert found.reason == "unreachable"
+    assert free.finished_at < found.throttled_at
+    assert 25 < (found.paused_until - timezone.now()).total_seconds() <= 31
+    assert posts(hanging) <= 40  # of 300: a connection each, and what began before it was clear
+    assert stuck.status == Message.Status.SENDING
+    # Only what was really sent may have arrived; for the rest nothing was tried.
+    assert Retry.objects.filter(message_id=stuck.pk, throttled=0).count() == posts(hanging)
+
+
+def test_a_road_that_hung_is_probed_with_few_and_then_open(hanging, patient):
+    hanging.devices(300, mode="count")
+    message = hanging.launched()
+    sending.send_batch(batch_ids(message)[0], patient)
+    pass_time(31)
+    begun = posts(hanging)
+    retries.move_due(timezone.now())
+    send(message, patient)
+    assert 1 <= posts(hanging) - begun <= 8
+    found = state(hanging)
+    assert found.strikes == 2
+    assert 55 < (found.paused_until - timezone.now()).total_seconds() <= 61
+    hanging.push.call("DELETE", "/faults")
+    for _ in range(12):
+        step([message], patient)
+    assert totals(message) == {"accepted": 300}
+    assert state(hanging).reason == ""
+    assert_sums_agree(message)
+
+
+def test_all_that_hangs_together_stays_within_what_may_be_unrecorded(hanging, world, patient, settings, monkeypatch):
+    settings.PUSH_UNRECORDED_MAX = 20
+    hanging.devices(60, mode="count")
+    world.devices(60, mode="count")
+    fault(world, "hang")
+    first, second = hanging.launched(), world.launched()
+    most = []
+    begin = flights.Flight.begin
+
+    def counted(flight, target, prepared):
+        begin(flight, target, prepared)
+        most.append(sum(one.held for one in flight._flights.stack))
+
+    monkeypatch.setattr(flights.Flight, "begin", counted)
+    sending.send_batch(batch_ids(first)[0], patient)
+    assert max(most) <= 20
+    assert waiting(first) > 0
+    assert waiting(second) > 0
+    assert state(world).reason == state(hanging).reason == "unreachable"
+
+
+def test_a_process_that_is_to_end_hands_back_all_that_hangs_in_time(hanging, world, patient, monkeypatch):
+    monkeypatch.setattr(flights, "LAST_ANSWERS_SECONDS", 0.2)
+    hanging.devices(5, mode="count")
+    world.devices(5, mode="count")
+    fault(world, "hang")
+    first, second = hanging.launched(), world.launched()
+    sending.send_batch(batch_ids(first)[0], patient, stopping=lambda: posts(hanging) == 5 and posts_of_hang(world) == 5)
+    assert (waiting(first), waiting(second)) == (5, 5)
+    assert not Batch.objects.filter(message__in=[first, second], state=Batch.State.LEASED).exists()
+
+
+def posts_of_hang(world):
+    return sum(one["hits"] for one in world.push.call("GET", "/faults").json()["data"] if one["kind"] == "hang")
