@@ -15,7 +15,7 @@ import logging
 import os
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -29,6 +29,7 @@ from subscribers.models import Contact, Device, JournalLine, Scope
 OFF: Final = "off"
 STEP: Final = 1_000
 """Lines moved at once."""
+STUCK_AFTER: Final = timedelta(minutes=5)
 
 log = logging.getLogger(__name__)
 
@@ -125,6 +126,11 @@ def flush() -> int:
             cursor.execute("delete from journal_line where id = any(%s)", [[id_ for id_, _ in rows]])
             moved += len(rows)
     return moved
+
+
+def is_stuck(now: datetime) -> bool:
+    """Whether lines wait for the file longer than a moment."""
+    return JournalLine.objects.filter(made_at__lt=now - STUCK_AFTER).exists()
 
 
 def append(folder: Path, lines: Sequence[str]) -> None:

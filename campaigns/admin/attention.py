@@ -12,6 +12,7 @@ from campaigns.models import Campaign
 from campaigns.outlook import Course, course_of, roads_now
 from pushplatform.sites.admin.scope import when
 from pushplatform.sites.models import ApiKey, Site, VapidKey
+from subscribers import journal
 from subscribers.models import Device, Purpose
 
 LATE = timedelta(minutes=2)
@@ -28,7 +29,7 @@ class Notice(NamedTuple):
 def attention_of(site: Site, *, administers: bool) -> list[Notice]:
     """The most pressing first; empty when all is well. `administers`: also what only administrators can mend."""
     found = [*_refused(site), *_late(site), *_road(site), *_purposes(site)]
-    return [*_keys(site), *found, *_expiring(site)] if administers else found
+    return [*_keys(site), *_journal(), *found, *_expiring(site)] if administers else found
 
 
 def _keys(site: Site) -> list[Notice]:
@@ -44,6 +45,13 @@ def _keys(site: Site) -> list[Notice]:
         for key in draining
         if key.active
     ]
+
+
+def _journal() -> list[Notice]:
+    if not journal.is_stuck(timezone.now()):
+        return []
+    text = "The privacy journal cannot be written; a restored backup would not know what people withdrew. See the log."
+    return [Notice("fail", text)]
 
 
 def _road(site: Site) -> list[Notice]:

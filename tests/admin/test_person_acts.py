@@ -1,11 +1,13 @@
 """What an administrator does about a whole person, and to the catalogue of attributes."""
 
+from datetime import timedelta
 from typing import Any
 
 from django.contrib.admin.models import LogEntry
 from django.urls import reverse
+from django.utils import timezone
 
-from subscribers.models import Attribute, AttributeLock, Contact, Device, ErasedContact
+from subscribers.models import Attribute, AttributeLock, Contact, Device, ErasedContact, JournalLine
 from tests.admin.house import House
 
 
@@ -57,6 +59,16 @@ def test_only_administrators_do_such_things(ours: House) -> None:
         assert browser.post(lock_url(ours), {"locked": "yes"}).status_code == 403
     assert Contact.objects.filter(pk=ours.contact.pk).exists()
     assert not AttributeLock.objects.exists()
+
+
+def test_a_privacy_journal_that_cannot_be_written_is_told_to_administrators(ours: House) -> None:
+    now = timezone.now()
+    JournalLine.objects.create(line={}, made_at=now - timedelta(minutes=1))
+    home = reverse("admin:index")
+    assert b"privacy journal" not in ours.browser("administrator").get(home).content
+    JournalLine.objects.create(line={}, made_at=now - timedelta(minutes=6))
+    assert b"The privacy journal cannot be written" in ours.browser("administrator").get(home).content
+    assert b"privacy journal" not in ours.browser("marketer").get(home).content
 
 
 # --- the catalogue
