@@ -32,6 +32,7 @@ def cut_connections(connection, name):
     connection.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = %s", [name])
 
 
+@pytest.mark.soak
 def test_cut_connections_cost_nothing(begin_run, fresh_database):
     run = begin_run(3_000, env={"PUSH_BATCH_SIZE": "500"}, broker="redis")
     run.launch()

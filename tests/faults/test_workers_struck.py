@@ -9,8 +9,6 @@ from campaigns.models import Batch
 from tests.bench.processes import tree
 from tests.localpush.conftest import eventually
 
-LEASE = 2  # seconds, as all tests have it
-
 
 def pool_of(stack, name="worker"):
     """The processes that send."""
@@ -18,6 +16,7 @@ def pool_of(stack, name="worker"):
     return [pid for pid in tree(worker) if pid != worker]
 
 
+@pytest.mark.soak
 def test_a_worker_frozen_past_its_lease_finds_its_batch_taken_and_counts_nothing_twice(begin_run):
     run = begin_run(6_000, delay_ms=100)
     # A second worker of its own, as on another machine.
@@ -37,7 +36,7 @@ def test_a_worker_frozen_past_its_lease_finds_its_batch_taken_and_counts_nothing
 
 
 def test_a_pool_process_that_runs_out_of_memory_is_replaced_and_its_batch_resumed(begin_run):
-    run = begin_run(6_000, delay_ms=100)
+    run = begin_run(3_000, delay_ms=100)
     run.launch()
     run.sent(0.2)
     [sending] = pool_of(run.stack)
