@@ -30,7 +30,7 @@ def roll_up() -> int:
                      -- offset 0: each delivery is looked up by its key. Else the planner, who does not know what the
                      -- arrays hold, may compare every delivery of a message with every device: minutes, not 0.1 s.
                      s as (select u.device_id, count(*)::int n, max(x.at) newest,
-                                  (array_agg(extract(epoch from x.at)::int order by x.at desc))[1:{NEWEST}] times
+                                  (array_agg(floor(extract(epoch from x.at))::int order by x.at desc))[1:{NEWEST}] times
                            from u cross join lateral (
                                select x.at from delivery x
                                where x.message_id = u.message_id and x.device_id = u.device_id

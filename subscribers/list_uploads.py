@@ -28,7 +28,7 @@ COLUMNS: Final = ("external_id", "crm_id", "crm id", "id")
 class Uploaded:
     """`unknown`: line and id of the first MOST_REPORTED that no contact has; `doubles`: rows that repeat another."""
 
-    list: ContactList
+    contact_list: ContactList
     rows: int
     doubles: int
     unknown: list[tuple[int, str]]

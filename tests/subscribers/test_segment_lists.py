@@ -25,15 +25,15 @@ def test_known_people_become_members_and_unknown_ones_are_reported(site, other_s
     content = '\ufeffname;CRM id\r\nx;ANNA\r\n\r\ny;BEN\r\nz;"ŁUCJA, JR"\r\nx; ANNA \r\nq;CARL\r\nq;CARL\r\n'
     found = uploaded(site, content)
     assert (found.rows, found.doubles, found.unknown) == (6, 2, [(4, "BEN"), (7, "CARL")])
-    assert (found.list.members, found.list.unknown) == (2, 2)
-    members = ContactListMember.objects.filter(list=found.list).values_list("contact_id", flat=True)
+    assert (found.contact_list.members, found.contact_list.unknown) == (2, 2)
+    members = ContactListMember.objects.filter(list=found.contact_list).values_list("contact_id", flat=True)
     assert set(members) == {anna.pk, łucja.pk}
     device = new_device(site, contact=anna)
     new_device(site)
-    rule = {"field": "contact.list", "op": "in", "value": [public_ids.encode("lst", found.list.pk)]}
+    rule = {"field": "contact.list", "op": "in", "value": [public_ids.encode("lst", found.contact_list.pk)]}
     assert ids_of(rule, site) == {device.pk}
-    again = list_uploads.replace(found.list, io.BytesIO(b"id\nCARL\n"))
-    assert (again.list.members, again.list.unknown) == (0, 1)
+    again = list_uploads.replace(found.contact_list, io.BytesIO(b"id\nCARL\n"))
+    assert (again.contact_list.members, again.contact_list.unknown) == (0, 1)
     assert ids_of(rule, site) == set()
 
 
@@ -83,4 +83,4 @@ def test_a_million_rows_are_read_as_they_come(site):
 
     new_contact(site, external_id="CRM-999999")
     found = list_uploads.upload(site, "Everybody", io.BufferedReader(Rows()))
-    assert (found.rows, found.list.members, found.list.unknown, len(found.unknown)) == (10**6, 1, 999_999, 10_000)
+    assert (found.rows, found.contact_list.members, found.contact_list.unknown, len(found.unknown)) == (10**6, 1, 999_999, 10_000)
