@@ -47,6 +47,7 @@ def forget(person: Person, now: datetime, *, journaled: bool = True) -> Forgotte
         [ErasedContact(site_id=site_id, external_id_hmac=mark, at=now) for mark in marks], ignore_conflicts=True
     )
     MergedContact.objects.filter(into=person.contact).delete()
+    leave_lists(person.contact.pk)
     person.contact.delete()
     behaviour, _ = Behaviour.objects.filter(contact_id__in=person.contact_ids).delete()
     evidence, lines = _forget_evidence(person.contact_ids, [*devices, *former])
@@ -105,6 +106,16 @@ def silence(purposes: Sequence[Purpose], device_ids: Sequence[int], now: datetim
         country="",
         tags=[],
     )
+
+
+def leave_lists(contact_id: int) -> None:
+    """Takes the contact from the uploaded lists, whose figures say how many are in them."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "with gone as (delete from contact_list_member where contact_id = %s returning list_id)"
+            " update contact_list l set members = l.members - 1 from gone where l.id = gone.list_id",
+            [contact_id],
+        )
 
 
 def _behaviour_of(device_ids: Sequence[int]) -> int:

@@ -6,6 +6,7 @@ from django.db import connection
 
 from subscribers import ledger
 from subscribers.allowance import rework
+from subscribers.forgetting import leave_lists
 from subscribers.ledger import Decided
 from subscribers.models import Behaviour, ConsentState, Decision, MergedContact, Scope
 from subscribers.person import Person
@@ -40,10 +41,11 @@ def _move(gone: Person, into: Person, now: datetime) -> None:
         # The yes that a browser gave to being linked to the one is a yes to being linked to the other.
         cursor.execute("update consent_state set contact_id = %s where contact_id = %s", [new, old])
         cursor.execute(
-            "insert into contact_list_member (list_id, contact_id) select list_id, %s from contact_list_member"
-            " where contact_id = %s on conflict do nothing",
-            [new, old],
+            "update contact_list_member m set contact_id = %s where contact_id = %s and not exists ("
+            "  select from contact_list_member n where n.list_id = m.list_id and n.contact_id = %s)",
+            [new, old, new],
         )
+    leave_lists(old)  # where both are in it
     Behaviour.objects.filter(contact_id=old).update(contact_id=new)
     MergedContact.objects.filter(into=gone.contact).update(into=into.contact)
     MergedContact.objects.create(

@@ -134,7 +134,7 @@ def fill(crm: Crm, shop: Site) -> Browser:
     Behaviour.objects.create(
         site_id=shop.pk, device_id=browser.device.pk, name=MARK, properties={}, occurred_at=timezone.now(), key="d"
     )
-    listed = ContactList.objects.create(site=shop, name="Fair")
+    listed = ContactList.objects.create(site=shop, name="Fair", members=7)
     ContactListMember.objects.create(list=listed, contact=contact)
     DeviceStats.objects.create(device_id=browser.device.pk, sent=3)
     user = get_user_model().objects.create(username=f"kate-{shop.pk}")
@@ -181,6 +181,7 @@ def test_after_an_erasure_a_dump_of_the_database_knows_nothing_of_the_person(
     assert not DeviceStats.objects.filter(device_id=device_id).exists()
     both = Idempotency.objects.get(site=shop, key="both").answer["results"]
     assert [one["external_id"] for one in both] == [None, "BEN"]
+    assert ContactList.objects.get(site=shop).members == 6
     kept = Recipient.objects.get(external_id="BEN", message_id__in=Message.objects.filter(site=shop).values("pk"))
     assert kept.params == {"name": "Ben"}
     assert len(differences()) == 0

@@ -28,7 +28,7 @@ def test_devices_history_lists_and_events_move(crm: Crm, shop: Site) -> None:
     crm.post("events", {"events": [{"external_id": "OLD", "name": "visit"}]})
     said = {"recipients": [{"external_id": "OLD"}], "purpose": "offers", "content": {"title": "Hello"}}
     crm.post("messages", said, Idempotency_Key="m")
-    fair, both = (ContactList.objects.create(site=shop, name=name) for name in ("Fair", "Both"))
+    fair, both = (ContactList.objects.create(site=shop, name=name, members=2) for name in ("Fair", "Both"))
     for listed, contact in ((fair, old), (both, old), (both, new)):
         ContactListMember.objects.create(list=listed, contact=contact)
     answer = merge(crm)
@@ -41,6 +41,7 @@ def test_devices_history_lists_and_events_move(crm: Crm, shop: Site) -> None:
     assert Behaviour.objects.get(site_id=shop.pk).contact_id == new.pk
     assert Recipient.objects.get(external_id="OLD").contact_id == new.pk
     assert set(ContactListMember.objects.values_list("list_id", "contact_id")) == {(fair.pk, new.pk), (both.pk, new.pk)}
+    assert dict(ContactList.objects.filter(site=shop).values_list("name", "members")) == {"Fair": 2, "Both": 1}
     assert not Contact.objects.filter(pk=old.pk).exists()
     assert len(differences()) == 0
 
