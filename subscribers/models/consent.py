@@ -117,7 +117,7 @@ class ConsentState(models.Model):
             # Read by merging and erasing a person.
             models.Index(fields=["contact_id"], condition=models.Q(contact_id__isnull=False), name="consent_contact"),
             # Read by segments: who withdrew, who agreed since when.
-            models.Index(fields=["purpose_id", "scope", "decision", "at", "subject_id"], name="consent_state_since")
+            models.Index(fields=["purpose_id", "scope", "decision", "at", "subject_id"], name="consent_state_since"),
         ]
 
     def __str__(self) -> str:
