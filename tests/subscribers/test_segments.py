@@ -3,6 +3,8 @@
 import pytest
 from django.db import connection
 
+from campaigns.segment_fields import CATALOGUE, parse, understand
+from campaigns.segment_picker import picker, suggest
 from pushplatform.sites import public_ids
 from subscribers import segments
 from subscribers.models import Attribute, Segment
@@ -187,3 +189,118 @@ def test_a_definition_is_said_in_words(site, attributes):
         " and not (consent to Offers was given)"
     )
     assert segments.describe(segments.parse({"all": []}, site.id)) == "everyone"
+
+
+CLICKS = {"field": "engagement.clicked_count", "op": "gte", "value": 3}
+BOUGHT = {"field": "event", "name": "bought", "op": "within", "value": "2d"}
+SINCE = "contact.attributes.since"
+
+
+@pytest.mark.parametrize(
+    ("definition", "expected"),
+    [
+        ({"field": "engagement.opened", "op": "is_set"}, ("/field", "unknown_engagement")),
+        ({"field": "engagement.clicked_counts", "op": "gte", "value": 1}, ("/field", "unknown_engagement")),
+        (CLICKS | {"op": "within", "value": "3d"}, ("/op", "unknown_operator")),
+        (CLICKS | {"value": 10_001}, ("/value", "invalid_type")),
+        (CLICKS | {"value": True}, ("/value", "invalid_type")),
+        (CLICKS | {"op": "between", "value": [3, 1]}, ("/value", "invalid_value")),
+        (CLICKS | {"op": "between", "value": [1, 2, 3]}, ("/value", "invalid_value")),
+        (CLICKS | {"within": "a while"}, ("/within", "invalid_type")),
+        (CLICKS | {"within": None}, ("/within", "invalid_type")),
+        (CLICKS | {"campaign": 7}, ("/campaign", "unknown_campaign")),
+        (CLICKS | {"a/b~c": 1}, ("/a~1b~0c", "unknown_member")),
+        ({"field": "event", "op": "within", "value": "2d"}, ("/name", "required")),
+        (BOUGHT | {"name": "x" * 65}, ("/name", "required")),
+        (BOUGHT | {"where": {}}, ("/where", "invalid_value")),
+        (BOUGHT | {"where": [{"property": "total", "op": "is_set"}] * 11}, ("/where", "invalid_value")),
+        (BOUGHT | {"where": ["total"]}, ("/where/0", "invalid_type")),
+        (BOUGHT | {"where": [{"op": "eq", "value": 1}]}, ("/where/0/property", "required")),
+        (BOUGHT | {"where": [{"property": "total", "op": "gt", "value": "5"}]}, ("/where/0/value", "invalid_type")),
+        (BOUGHT | {"where": [{"property": "a", "op": "is_set", "value": 1}]}, ("/where/0/value", "unknown_member")),
+        (BOUGHT | {"where": [{"property": "a", "op": "in", "value": [1, None]}]}, ("/where/0/value/1", "invalid_type")),
+        ({"field": "contact.list", "op": "in", "value": ["lst_x"]}, ("/value/0", "unknown_list")),
+        ({"field": "contact.list", "op": "eq", "value": 7}, ("/value", "unknown_list")),
+        ({"field": "consent.offers", "op": "eq", "value": "maybe"}, ("/value", "invalid_type")),
+        ({"field": "consent.offers.since", "op": "within", "value": "2d"}, ("/field", "unknown_purpose")),
+        ({"field": SINCE, "op": "within", "value": "36h"}, ("/value", "invalid_type")),
+        ({"field": SINCE, "op": "anniversary", "value": 366}, ("/value", "invalid_type")),
+        ({"field": SINCE, "op": "between", "value": ["2026-02-01", "2026-01-01"]}, ("/value", "invalid_value")),
+        ({"field": "device.last_seen", "op": "on", "value": "2026-01-01T10:00:00Z"}, ("/value", "invalid_type")),
+        ({"field": "device.last_seen", "op": "before", "value": "9999-12-31"}, ("/value", "invalid_value")),
+        ({"field": "device.last_seen", "op": "between", "value": ["2026-02-01", "2026-01-01"]},
+         ("/value", "invalid_value")),
+        ({"field": "device.browser_version", "op": "gte", "value": "128"}, ("/value", "invalid_type")),
+        ({"field": "contact.attributes.ltv", "op": "gt", "value": 10**400}, ("/value", "invalid_type")),
+        ({"field": "device.tags", "op": "has", "value": "\ud800"}, ("/value", "invalid_type")),
+        ({"field": "x" * 5000, "op": "eq", "value": 1}, ("/field", "unknown_field")),
+    ],
+)  # fmt: skip
+def test_a_rule_with_more_than_a_value_is_refused_at_the_very_member(site, attributes, purpose, definition, expected):
+    with pytest.raises(segments.DefinitionError) as refused:
+        parse({"all": [{"all": []}, definition]}, site.id)
+    pointer, code = expected
+    assert [(fault.pointer, fault.code) for fault in refused.value.errors] == [(f"/all/1{pointer}", code)]
+
+
+@pytest.mark.parametrize("text", ["%", "_", ".*", "'; drop table device; --", '"', "\\", "%s", "{}", "$1", "a%%b"])
+def test_signs_of_patterns_and_of_sql_are_letters(site, attributes, text):
+    plain = new_device(site, contact=new_contact(site, attributes={"plan": "pro"}))
+    odd = new_device(site, contact=new_contact(site, attributes={"plan": f"x{text}y"}, tags=[text]))
+    plan = "contact.attributes.plan"
+    for field, op, value in (
+        (plan, "contains", text),
+        (plan, "starts_with", f"X{text}"),
+        (plan, "eq", f"x{text}y"),
+        (plan, "in", [f"x{text}y", "z"]),
+        ("contact.tags", "has", text),
+    ):
+        assert ids_of({"field": field, "op": op, "value": value}, site) == {odd.id}
+        assert ids_of({"not": {"field": field, "op": op, "value": value}}, site) == {plain.id}
+
+
+@pytest.mark.parametrize(("change", "word"), [({"key": "tariff"}, "plan"), ({"type": "number"}, "number")])
+def test_an_attribute_renamed_or_retyped_after_saving_matches_nobody_and_says_so(site, attributes, change, word):
+    new_device(site, contact=new_contact(site, attributes={"plan": "pro"}))
+    segment, _ = saved(site, {"not": {"field": "contact.attributes.plan", "op": "eq", "value": "pro"}})
+    Attribute.objects.filter(site=site, key="plan").update(**change)
+    found = understand(segment.definition, site.id)
+    assert word in found.problem
+    assert segments.compile_rule(found.rule).condition == "false"
+
+
+def test_a_day_is_one_of_the_sites_own(site):
+    type(site).objects.filter(pk=site.pk).update(time_zone="Pacific/Auckland")
+    device = new_device(site, last_seen_at="2026-05-01T12:30:00Z")  # the 2 May in Auckland
+    for op, value, expected in (
+        ("on", "2026-05-02", {device.id}),
+        ("on", "2026-05-01", set()),
+        ("after", "2026-05-01", {device.id}),
+        ("before", "2026-05-02", set()),
+        ("between", ["2026-05-02", "2026-05-02"], {device.id}),
+    ):
+        assert ids_of({"field": "device.last_seen", "op": op, "value": value}, site) == expected
+
+
+def test_every_operator_of_the_catalogue_has_words_and_an_input(site, attributes, purpose):
+    for field in CATALOGUE.of_site(site.id):
+        for op, operator in field.operators.items():
+            assert operator.words, (field.name, op)
+            assert operator.takes.input, (field.name, op)
+
+
+def test_suggestions_are_real_values_with_their_numbers(site, other_site, attributes):
+    for plan, tags in (("pro", ["vip"]), ("pro", []), ("PROFI", ["vip", "new"]), ("free", [])):
+        contact = new_contact(site, attributes={"plan": plan, "likes": ["tea", plan]}, tags=tags)
+        new_device(site, contact=contact, country="PL")
+    new_contact(other_site, attributes={"plan": "pro"})
+    assert suggest(site.id, "contact.attributes.plan", "pro") == [("pro", 2), ("PROFI", 1)]
+    assert suggest(site.id, "contact.attributes.likes")[0] == ("tea", 4)
+    assert suggest(site.id, "contact.tags") == [("vip", 2), ("new", 1)]
+    assert suggest(site.id, "device.country") == [("PL", 4)]
+    assert suggest(site.id, "device.last_seen") == []
+    assert {field["name"] for field in picker(site.id)["fields"]} >= {
+        "event",
+        "engagement.clicked_count",
+        "contact.list",
+    }
