@@ -44,6 +44,14 @@ DATABASES = {
     "default": env.database("DATABASE_URL", "postgresql:///pushplatform", "PostgreSQL 15 or newer.")
     | {"CONN_MAX_AGE": None, "CONN_HEALTH_CHECKS": True}
 }
+# A server that vanished without a word (a failover) is given up after half a minute; what the URL says wins.
+DATABASES["default"]["OPTIONS"] = {
+    "connect_timeout": "10",
+    "keepalives_idle": "15",
+    "keepalives_interval": "5",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "30000",  # milliseconds
+} | DATABASES["default"]["OPTIONS"]
 DATABASE_POOL_SIZE = env.integer(
     "DATABASE_POOL_SIZE", 0, "Connections kept by a process with threads (the web process sets 10); 0 keeps one each."
 )

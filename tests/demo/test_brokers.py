@@ -24,7 +24,7 @@ def test_a_task_sent_over_this_broker_is_done_by_the_worker(begin_stack, monkeyp
     stack = begin_stack(broker=broker, web=True, worker=True)
     assert health(stack) == (200, {"database": True, "broker": True})
     monkeypatch.setenv("CELERY_BROKER_URL", stack.env["CELERY_BROKER_URL"])  # Celery prefers it to what it is told
-    with Celery("elsewhere") as sender:
+    with Celery("elsewhere", set_as_current=False) as sender:
         sender.conf.broker_transport_options = stack.broker_options
         sender.conf.task_ignore_result = True
         sender.send_task("celery.accumulate", args=[1, 2], queue="campaign")
