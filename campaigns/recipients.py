@@ -148,8 +148,10 @@ def _look_up(
 ) -> _Known:
     external_ids = list({request.external_id for request in requests if request.external_id is not None})
     with connection.cursor() as cursor:
+        # An erasure waits for the end of this call, else what is written now about the person would outlive it.
         cursor.execute(
-            "select external_id, id from contact where site_id = %s and external_id = any(%s::text[])",
+            "select external_id, id from contact where site_id = %s and external_id = any(%s::text[])"
+            " order by id for key share",
             [site_id, external_ids],
         )
         contacts = dict(cursor.fetchall())

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from django.core.management.base import BaseCommand, CommandError
 
-QUEUES: Final = {"campaign": "campaign,chores", "targeted": "targeted"}
+QUEUES: Final = {"campaign": "campaign,chores", "targeted": "targeted", "chores": "chores"}
 
 
 class Command(BaseCommand):
@@ -20,7 +20,8 @@ class Command(BaseCommand):
             "--lane",
             choices=QUEUES,
             default="campaign",
-            help="`targeted` sends what the API asks for, so that it never waits behind a campaign.",
+            help="`targeted` sends what the API asks for, so that it never waits behind a campaign. `chores`: one more "
+            "for freezing and sweeping, which then never wait for a push service that hangs.",
         )
         parser.add_argument("--processes", type=int, help="Instead of one for each core, or of two.")
         parser.add_argument("--name", help="Instead of the lane; a second worker of a lane on one host needs its own.")
@@ -38,8 +39,8 @@ class Command(BaseCommand):
 
 def usual_processes(lane: str) -> int:
     """One for each core that this process may use: sending is CPU. Targeted sends are few and seldom need a core."""
-    if lane == "targeted":
-        return 2
+    if lane != "campaign":
+        return {"targeted": 2, "chores": 1}[lane]
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
