@@ -1,6 +1,6 @@
 """A Site as large as the targets speak of, written by SQL in minutes: for benchmarks and for trying things at size.
 
-Everything follows from the numbers of rows, so that two seeds of a size are alike. Deliveries, receipts and the
+Everything follows from the numbers of rows, so that two seeds of empty databases are alike. Deliveries, receipts and the
 devices' statistics come from the same expressions and therefore agree.
 """
 

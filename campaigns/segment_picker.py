@@ -9,7 +9,7 @@ from campaigns.segment_fields import CATALOGUE
 from campaigns.statement_limits import TimedOut, limited
 from pushplatform.sites import public_ids
 from subscribers.models import ContactList, Segment
-from subscribers.segments.fields import Field, Operator, Surroundings, Wrong
+from subscribers.segments.fields import Field, Operator, Surroundings
 
 MOST_SUGGESTED: Final = 10
 SUGGEST_MS: Final = 700
@@ -54,14 +54,6 @@ def suggest(site_id: int, field: str, text: str = "") -> list[Suggestion]:
         scale = 100 / SAMPLE_PERCENT
         sampled = _values(found, site_id, text, f"tablesample system ({SAMPLE_PERCENT})")
         return [(value, round(number * scale)) for value, number in sampled]
-
-
-def is_field(site_id: int, name: str) -> bool:
-    try:
-        CATALOGUE.find(name, Surroundings(site_id))
-    except Wrong:
-        return False
-    return True
 
 
 def _values(field: Field, site_id: int, text: str, sample: str) -> list[Suggestion]:
