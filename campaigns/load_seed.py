@@ -1,7 +1,7 @@
 """A Site as large as the targets speak of, written by SQL in minutes: for benchmarks and for trying things at size.
 
-Everything follows from the numbers of rows, so that two seeds of empty databases are alike. Deliveries, receipts and the
-devices' statistics come from the same expressions and therefore agree.
+Everything follows from the numbers of rows, so that two seeds of empty databases are alike. Deliveries, receipts and
+the devices' statistics come from the same expressions and therefore agree.
 """
 
 import time
@@ -206,7 +206,7 @@ class _Loader:
     def _message(self, number: int, campaign: Campaign) -> Message:
         at = self._sent_at(number)
         message = Message.objects.create(
-            id=first_message_id(at) + number, site=self.site, campaign=campaign, purpose=self.offers, content={},
+            id=first_message_id(at) + self.site.pk % 65_536 * CAMPAIGNS + number, site=self.site, campaign=campaign, purpose=self.offers, content={},
             status=Message.Status.FINISHED, send_at=at, expires_at=at + timedelta(days=1), finished_at=at,
         )  # fmt: skip
         return message
