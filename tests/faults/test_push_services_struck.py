@@ -74,7 +74,6 @@ BEHAVIOUR = {
     # kind: its calls, the final outcome, and the reason
     "201": (1, Outcome.ACCEPTED, None),
     "early": (1, Outcome.ACCEPTED, None),
-    "goaway": (1, Outcome.ACCEPTED, None),
     "endless": (1, Outcome.ACCEPTED, None),
     "huge": (1, Outcome.FAILED, "rejected"),
     "moved": (2, Outcome.ACCEPTED, None),
@@ -96,6 +95,15 @@ def test_each_misbehaviour_costs_its_own_device_at_most_a_second_try(corridor):
     assert [one.status for one in found] == [outcome for _, outcome, _ in wanted]
     assert reasons(run.message) == {"rejected": 6, "device_gone": 6}
     assert run.service.notes()["elsewhere"] == []  # nobody follows a redirect
+    run.assert_exact()
+
+
+def test_a_push_service_that_says_goodbye_again_and_again_loses_nobody(corridor):
+    run, transport = corridor(100, kinds=["201"] * 24 + ["goaway"])
+    send(run, transport)
+    send_retries(run, transport)
+    assert totals(run.message) == {"accepted": 100}
+    assert set(calls(run)) <= {1, 2}
     run.assert_exact()
 
 
