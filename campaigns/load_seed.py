@@ -205,11 +205,11 @@ class _Loader:
 
     def _message(self, number: int, campaign: Campaign) -> Message:
         at = self._sent_at(number)
-        message = Message.objects.create(
-            id=first_message_id(at) + self.site.pk % 65_536 * CAMPAIGNS + number, site=self.site, campaign=campaign, purpose=self.offers, content={},
+        own = first_message_id(at) + self.site.pk % 65_536 * CAMPAIGNS + number
+        return Message.objects.create(
+            id=own, site=self.site, campaign=campaign, purpose=self.offers, content={},
             status=Message.Status.FINISHED, send_at=at, expires_at=at + timedelta(days=1), finished_at=at,
         )  # fmt: skip
-        return message
 
     def _sent(self, number: int) -> tuple[str, str]:
         """Whether a device `d` got this campaign, and after how many seconds."""
