@@ -73,6 +73,7 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # a worker waits for its broker however long it is away …
 CELERY_BROKER_CHANNEL_ERROR_RETRY = True  # … or full: Redis out of memory is no reason to end
 CELERY_TASK_IGNORE_RESULT = True
+CELERY_DB_REUSE_MAX = sys.maxsize  # tasks keep their connection, see pushplatform/celery.py
 CELERY_TASK_DEFAULT_QUEUE = "chores"
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_MAX_MEMORY_PER_CHILD = 500_000  # KiB; a pool process that grew beyond it is replaced between two tasks
@@ -237,6 +238,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PARSER_CLASSES": ["pushplatform.api.parsing.StrictJsonParser"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "EXCEPTION_HANDLER": "pushplatform.api.problems.exception_handler",
+    "DEFAULT_SCHEMA_CLASS": "campaigns.description.everything.DescribedSchema",
     "DEFAULT_METADATA_CLASS": None,  # OPTIONS is 405, as any method that is not described
     "UNAUTHENTICATED_USER": None,
 }

@@ -6,11 +6,13 @@ from django.urls import include, path
 from django.views import defaults
 
 from campaigns import urls as campaigns
-from pushplatform.api.problems import Problem, is_for_programs, problem_page, problem_response
+from campaigns.views import description
+from pushplatform.api.problem_pages import problem_page
+from pushplatform.api.problems import Problem, is_for_programs, problem_response
 
 urlpatterns = [
     path("admin/", admin.site.urls),
-    path("api/v1/", include(campaigns.api)),
+    path("api/v1/", include([*description.routes(campaigns.api), *campaigns.api])),
     path("push/v1/", include("subscribers.urls")),
     path("problems/<slug:code>", problem_page),
     *campaigns.urlpatterns,

@@ -39,7 +39,7 @@ class Root(APIView):
     def get(self, request: Request) -> Response:
         return Response(
             {
-                "version": _version(),
+                "version": version(),
                 "site": public_ids.encode("site", request.auth.site.pk),
                 "scopes": sorted(request.auth.scopes),
                 "features": FEATURES,
@@ -64,5 +64,5 @@ class Root(APIView):
 
 
 @lru_cache(maxsize=1)
-def _version() -> str:
+def version() -> str:
     return str(tomllib.loads((settings.BASE_DIR / "pyproject.toml").read_text())["project"]["version"])

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, JsonResponse
 from rest_framework import exceptions
 from rest_framework.response import Response
 
@@ -138,12 +138,3 @@ PROBLEM_PATHS = ("/api/", "/push/", "/hooks/")
 
 def is_for_programs(request: HttpRequest) -> bool:
     return request.path.startswith(PROBLEM_PATHS)
-
-
-def problem_page(request: HttpRequest, code: str) -> HttpResponse:
-    """`GET /problems/{code}`: where the `type` of an error leads, as plain text for readers of logs."""
-    known = PROBLEMS.get(code)
-    if known is None:
-        raise Http404
-    text = f"{code} (HTTP {known.status})\n\n{known.title}.\n\nWhat to do: {known.what_to_do}\n"
-    return HttpResponse(text, content_type="text/plain; charset=utf-8")

@@ -64,7 +64,7 @@ def test_what_nobody_expected_is_500_and_tells_nothing_but_its_id(crm: Caller, m
     def fail() -> str:
         raise RuntimeError("a secret detail")
 
-    monkeypatch.setattr("campaigns.views.root._version", fail)
+    monkeypatch.setattr("campaigns.views.root.version", fail)
     answer = crm.get("")
     assert_problem(answer, 500, "internal_error")
     assert b"secret" not in answer.content
