@@ -6,7 +6,8 @@ from typing import Any
 
 from celery import Celery
 from celery.schedules import crontab
-from celery.signals import celeryd_init, worker_process_init
+from celery.signals import celeryd_init, task_postrun, task_prerun, worker_process_init
+from django.db import close_old_connections
 
 from pushplatform.broker import consumer_options
 from pushplatform.schedules import Every
@@ -56,3 +57,10 @@ def _do_not_wait_for_the_broker(**_: object) -> None:
     from django.conf import settings  # noqa: PLC0415
 
     app.conf.broker_transport_options = settings.CELERY_BROKER_TRANSPORT_OPTIONS
+
+
+@task_prerun.connect
+@task_postrun.connect
+def _drop_broken_connections(**_: object) -> None:
+    """Celery would close the database's connection before and after each task: 20 µs for each message of a Batch."""
+    close_old_connections()

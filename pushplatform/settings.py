@@ -1,6 +1,7 @@
 """The one settings file. Every variable is read from the environment by a typed reader; docs/settings.md lists them."""
 
 import os
+import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 
