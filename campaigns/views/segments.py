@@ -143,7 +143,7 @@ def _written(request: Request, segment: Segment) -> Segment:
     segment.description = body.text("description", most=saved_segments.LONGEST_DESCRIPTION) or ""
     segment.definition = body.any("definition", required=not body.errors)
     archived = body.any("archived")
-    if archived not in (None, True, False):
+    if archived is not None and not isinstance(archived, bool):
         body.wrong("archived", "invalid_type", "archived must be true or false.")
     segment.archived = bool(archived)
     body.refuse_unknown()

@@ -145,6 +145,7 @@ PUT: Final = Operation(
     scopes=("contacts:write",),
     parameters=(IN_PATH,),
     body=request("", **_MEMBERS, recreate=_RECREATE),
+    body_required=False,
     examples={
         "anna": Example(
             "A person with attributes",
@@ -167,6 +168,7 @@ PATCH: Final = Operation(
     scopes=("contacts:write",),
     parameters=(IN_PATH,),
     body=request("", **_MEMBERS),
+    body_required=False,
     examples={"plan": Example("One attribute", {"attributes": {"plan": "team", "coupon": None}})},
     problems=_WRITE_PROBLEMS,
 )
