@@ -83,4 +83,5 @@ def test_a_million_rows_are_read_as_they_come(site):
 
     new_contact(site, external_id="CRM-999999")
     found = list_uploads.upload(site, "Everybody", io.BufferedReader(Rows()))
-    assert (found.rows, found.contact_list.members, found.contact_list.unknown, len(found.unknown)) == (10**6, 1, 999_999, 10_000)
+    assert (found.rows, found.contact_list.members) == (10**6, 1)
+    assert (found.contact_list.unknown, len(found.unknown)) == (999_999, 10_000)

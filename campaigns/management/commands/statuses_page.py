@@ -39,8 +39,8 @@ written from the tables in `campaigns/delivery_status.py` by `manage.py statuses
 | failed | `failed`, `gone`, `expired`, `skipped`, `cancelled` | `reason` tells which and why. |
 
 There is no "read" for a notification: a person may read it and never click, so more read it than `clicked` counts,
-and fewer than `shown` does. A report that does not come proves nothing: the browser may be offline, closed, or may not send
-reports at all.
+and fewer than `shown` does. A report that does not come proves nothing: the browser may be offline, closed, or may not
+send reports at all.
 
 ## It only moves forward
 
