@@ -1,7 +1,7 @@
 from django.contrib import admin
 
-from campaigns.admin import campaigns, contacts, segments
+from campaigns.admin import campaigns, contacts, segment_lists, segments
 
-__all__ = ["campaigns", "contacts", "segments"]
+__all__ = ["campaigns", "contacts", "segment_lists", "segments"]
 
 admin.site.index_template = "campaigns/home.html"

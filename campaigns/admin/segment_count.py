@@ -1,44 +1,151 @@
-"""How many a rule matches while it is being written, and who, for example."""
+"""What the page of a segment asks for while it is being written: how many, who for example, and why somebody is not."""
 
-from typing import Any
+import json
+from typing import Any, NamedTuple
 
-from django.db import connection
+from django.http import Http404, HttpRequest, JsonResponse
 
 from campaigns.admin.contact_names import name_of
+from campaigns.admin.segment_form import LONGEST, NO_JSON, faults_of
+from campaigns.audience import Audience
+from campaigns.device_choice import DeviceChoice
+from campaigns.previewing import Superseded, examples, preview, rounded
+from campaigns.segment_fields import CATALOGUE
+from pushplatform.sites.access import Right
+from pushplatform.sites.admin.scope import site_for
 from pushplatform.sites.models import Site
-from subscribers.models import Contact, Device, Purpose
-from subscribers.segments import Rule, compile_rule, describe
+from subscribers import segments
+from subscribers.admin.words import browser_name
+from subscribers.models import Device, Purpose, Segment
+from subscribers.segments import DefinitionError
+from subscribers.user_agent import BROWSERS
 
-EXAMPLES = 5
-FIGURES = ("everyone", "matched", "consenting", "active", "people")
+
+class Asked(NamedTuple):
+    """What a request of the page is about. `token` names the tab that waits."""
+
+    site: Site
+    audience: Audience
+    purpose: Purpose | None
+    without: list[Segment]
+    sentence: str
+    token: str
 
 
-def count(site: Site, rule: Rule, purpose: Purpose | None) -> dict[str, Any]:
-    """Devices after each step and the people behind the last, the rule in words, and some contacts it matches.
+class Refused(Exception):
+    """The request cannot be answered; `answer` says why."""
 
-    Without a purpose, consent to none is asked.
-    """
-    tables, table_parameters, condition, parameters = compile_rule(rule)
-    bit = 1 << purpose.bit if purpose else None
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"""select count(*), count(*) filter (where m), count(*) filter (where m and consents),
-                       count(*) filter (where m and consents and active),
-                       count(distinct who) filter (where m and consents and active)
-                from (select ({condition}) is true m, {"d.allowed & %s <> 0" if bit else "true"} consents,
-                             d.status = {Device.Status.ACTIVE:d} active, coalesce(d.contact_id, -d.id) who
-                      from device d {tables}
-                      where d.site_id = %s and d.status < {Device.Status.REPLACED:d}) x""",
-            [*parameters, *([bit] if bit else []), *table_parameters, site.pk],
-        )
-        figures = dict(zip(FIGURES, cursor.fetchone(), strict=True))
-        cursor.execute(
-            f"""select distinct d.contact_id from (
-                    select d.contact_id from device d {tables}
-                    where d.site_id = %s and d.status = {Device.Status.ACTIVE:d} and d.contact_id is not null
-                      and ({condition}) limit {EXAMPLES * 4}) d limit {EXAMPLES}""",
-            [*table_parameters, site.pk, *parameters],
-        )
-        contacts = Contact.objects.in_bulk([row[0] for row in cursor.fetchall()])
-    examples = [{"id": one.pk, "name": name_of(one) or "", "crm": one.external_id} for one in contacts.values()]
-    return figures | {"words": describe(rule), "examples": examples, "purpose": purpose.title if purpose else None}
+    def __init__(self, answer: JsonResponse):
+        super().__init__()
+        self.answer = answer
+
+
+def asked_for(request: HttpRequest) -> Asked:
+    """Reads POST `definition` (JSON), `purpose`, `without` (numbers), `devices` (a device rule), `segment` (the number
+    of the one that is edited) and `tab`; raises Refused."""
+    if request.method != "POST":
+        raise Http404
+    site = site_for(request, Right.SEE)
+    definition = _definition(request)
+    number, purpose = request.POST.get("segment", ""), _purpose(request, site)
+    try:
+        rule = segments.parse(definition, site.pk, CATALOGUE, segment_id=int(number) if number.isdigit() else None)
+    except DefinitionError as error:
+        raise _refused(faults_of(error.errors)) from None
+    without = list(Segment.objects.filter(site=site, pk__in=filter(str.isdigit, request.POST.getlist("without"))))
+    audience = Audience(
+        site.pk,
+        None if purpose is None else purpose.bit,
+        (definition,),
+        tuple(one.definition for one in without),
+        _devices(request),
+    )
+    token = f"{request.user.pk} {request.POST.get('tab', '')[:64]}"
+    return Asked(site, audience, purpose, without, segments.describe(rule), token)
+
+
+def count(request: HttpRequest) -> JsonResponse:
+    """How many a definition would reach, step by step."""
+    try:
+        asked = asked_for(request)
+        found = preview(asked.audience, token=asked.token)
+    except Refused as refused:
+        return refused.answer
+    except Superseded:
+        return JsonResponse({"superseded": True}, status=409)
+    except DefinitionError as error:  # its own was read already
+        detail = f"what is left out cannot be worked out: {error.errors[0].detail}"
+        return _refused([{"at": "", "code": "broken_exclusion", "detail": detail}]).answer
+    figures = found.waterfall and found.waterfall._asdict()
+    if figures and not found.exact:
+        figures = {name: rounded(number) for name, number in figures.items()}
+    return JsonResponse(
+        {
+            "figures": figures,
+            "exact": found.exact,
+            "error": found.error,
+            "few": found.few,
+            "sentence": asked.sentence,
+            "purpose": asked.purpose.title if asked.purpose else None,
+            "without": [one.name for one in asked.without],
+            "picks_one": asked.audience.choice.picks_one,
+            "chooses": asked.audience.devices != "all",
+        }
+    )
+
+
+def sample(request: HttpRequest) -> JsonResponse:
+    """Some of the people it would reach; the caller has made sure that their data may be seen."""
+    try:
+        asked = asked_for(request)
+        ids = examples(asked.audience, token=f"{asked.token} sample")
+    except Refused as refused:
+        return refused.answer
+    except (Superseded, DefinitionError):
+        ids = []
+    devices = Device.objects.select_related("contact").filter(pk__in=ids).order_by("pk")
+    people = {device.contact.pk: device.contact for device in devices if device.contact}
+    return JsonResponse(
+        {"people": [{"id": one.pk, "name": name_of(one) or "", "crm": one.external_id} for one in people.values()]}
+    )
+
+
+def device_choices() -> list[tuple[str, list[tuple[str, str]]]]:
+    """The device rules that the page offers, in groups: JSON, and what it is called."""
+    browsers = {value: browser_name(value) for value in BROWSERS[:5]}
+    forms = {"desktop": "Computers only", "mobile": "Phones only", "tablet": "Tablets only"}
+    return [
+        (
+            "Of each person",
+            [('"all"', "All devices"), ('"latest"', "The one seen last"), ('"most_engaged"', "The most engaged one")],
+        ),
+        ("Of a kind", [(json.dumps({"form": [form]}), title) for form, title in forms.items()]),
+        ("Of a browser", [(json.dumps({"browser": [key]}), f"{title} only") for key, title in browsers.items()]),
+    ]
+
+
+def _definition(request: HttpRequest) -> Any:
+    try:
+        return json.loads(request.POST.get("definition", "")[:LONGEST])
+    except (ValueError, RecursionError):
+        raise _refused([{"at": "", "code": "no_json", "detail": NO_JSON}]) from None
+
+
+def _purpose(request: HttpRequest, site: Site) -> Purpose | None:
+    wanted = request.POST.get("purpose", "")
+    if not wanted.isdigit():
+        return None
+    return Purpose.objects.filter(site=site, pk=int(wanted), bit__gt=Purpose.MEASUREMENT).first()
+
+
+def _devices(request: HttpRequest) -> Any:
+    try:
+        raw = json.loads(request.POST.get("devices") or '"all"')
+        DeviceChoice.of(raw)
+    except (ValueError, RecursionError):
+        raise _refused([{"at": "", "code": "devices", "detail": "there is no such choice of devices"}]) from None
+    return raw
+
+
+def _refused(faults: list[dict[str, str]]) -> Refused:
+    return Refused(JsonResponse({"faults": faults}, status=422))

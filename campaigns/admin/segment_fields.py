@@ -1,38 +1,59 @@
-"""What the segment builder offers: the fields of the Site, their operators in words, and how a value is typed."""
+"""What the field picker of the segment builder tells of a field: how many have it, and its commonest values."""
 
-from typing import Any
+from typing import Any, Final
 
-from campaigns.segment_picker import picker
+from django.http import HttpRequest, JsonResponse
+
+from campaigns.audience import Audience
+from campaigns.previewing import Superseded, preview
+from campaigns.segment_fields import CATALOGUE
+from campaigns.segment_picker import suggest
+from pushplatform.sites.access import Right
+from pushplatform.sites.admin.scope import site_for
 from pushplatform.sites.models import Site
-from pushplatform.sites.public_ids import encode
-from subscribers.models import Segment
+from subscribers.segments.fields import Field, Surroundings, Wrong
 
-INPUTS = {
-    "none": "none", "text": "text", "texts": "list", "choice": "text", "choices": "list", "number": "number",
-    "numbers": "numbers", "date": "date", "dates": "list", "moment": "date", "span": "span", "boolean": "boolean",
-    "ahead": "number", "count": "number",
-}  # fmt: skip
-"""How this page asks for what an operator takes; what is not here it does not offer."""
+LONGEST_SEARCH: Final = 100
+PATIENCE_MS: Final = 500
 
-
-def fields_of(site: Site) -> list[dict[str, Any]]:
-    """The fields in groups, as the page's script reads them."""
-    offered = [_field(field) for field in picker(site.pk)["fields"] if field["name"] != "event"]
-    return [field for field in offered if field["operators"]]
+# What "has it" means where an operator for it lacks: the first of these that the field knows.
+_HAVING: Final[tuple[dict[str, Any], ...]] = (
+    {"op": "is_set"}, {"op": "gte", "value": 1}, {"op": "eq", "value": "granted"}, {"op": "eq", "value": True},
+)  # fmt: skip
 
 
-def segments_of(site: Site, but: Segment | None) -> list[dict[str, str]]:
-    """Other segments that a rule may refer to."""
-    found = Segment.objects.filter(site=site, archived=False).exclude(pk=but.pk if but else None).order_by("name")
-    return [{"id": encode("seg", segment.pk), "name": segment.name} for segment in found]
+def values(request: HttpRequest) -> JsonResponse:
+    """GET `field` and `q`: the commonest values that contain it; with `about` also how many devices have the field."""
+    site = site_for(request, Right.SEE)
+    name, text = request.GET.get("field", ""), request.GET.get("q", "").replace("\0", "")[:LONGEST_SEARCH]
+    try:
+        field = CATALOGUE.find(name, Surroundings(site.pk))
+        found = suggest(site.pk, name, text)
+    except Wrong:
+        return JsonResponse({"values": [], "have": None})
+    have = _have(site, field, f"{request.user.pk} {request.GET.get('tab', '')[:64]} field")
+    return JsonResponse({"values": found, "have": have if "about" in request.GET else None})
 
 
-def _field(field: dict[str, Any]) -> dict[str, Any]:
-    operators = [one for one in field["operators"] if one["input"] in INPUTS]
-    # A yes-or-no is asked with its answer: "is not" would say the same twice.
-    operators = [one for one in operators if not (one["input"] == "boolean" and one["op"] == "ne")]
-    choices = [one["choices"] for one in operators if one["input"] == "choice"]
-    return field | {
-        "choices": choices[0] if choices else [],
-        "operators": [{"op": one["op"], "words": one["words"], "input": INPUTS[one["input"]]} for one in operators],
-    }
+def _have(site: Site, field: Field, token: str) -> str | None:
+    """How many devices have it, in words; None where that cannot be said."""
+    rule = next((one for one in _HAVING if one["op"] in field.operators and _fits(one, field)), None)
+    if rule is None or field.name == "event":
+        return None
+    try:
+        found = preview(
+            Audience(site.pk, None, ({"field": field.name, **rule},), ()), token=token, patience_ms=PATIENCE_MS
+        )
+    except Superseded:
+        return None
+    if found.waterfall is None:
+        return found.words if found.few else None
+    return f"{found.waterfall.matched:,}" if found.exact else f"about {round(found.waterfall.matched, -2):,}"
+
+
+def _fits(rule: dict[str, Any], field: Field) -> bool:
+    operator = field.operators[rule["op"]]
+    if rule["op"] == "gte":
+        return operator.takes.input == "count"
+    choices = [value for value, _ in operator.takes.choices]
+    return rule["op"] == "is_set" or str(rule["value"]).lower() in choices

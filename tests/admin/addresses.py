@@ -52,6 +52,7 @@ def things_of(house: House) -> dict[str, list[Any]]:
         "sites_membership": list(house.site.memberships.all()),
         "subscribers_attribute": [house.attribute],
         "subscribers_contact": [house.contact],
+        "subscribers_contactlist": [house.contact_list],
         "subscribers_pagetag": [house.page_tag],
         "subscribers_device": [house.device],
         "subscribers_purpose": list(house.site.purposes.all()),

@@ -32,6 +32,7 @@ from subscribers import ledger, purposes
 from subscribers.models import (
     Attribute,
     Contact,
+    ContactList,
     Decision,
     Device,
     DeviceStats,
@@ -77,6 +78,7 @@ class House:
             key_prefix=self.api_key.prefix, method="POST", route=f"/api/v1/{mark}", status=202, ms=12, items=100,
         )  # fmt: skip
         self.segment = self.new_segment(f"{mark} everyone")
+        self.contact_list = ContactList.objects.create(site=self.site, name=f"{mark} list")
         self.contact = self.new_contact()
         self.device = self.new_device(self.contact)
         self._agree(self.device)
@@ -232,7 +234,8 @@ class House:
 TABLES = (
     "site", "membership", "vapid_key", "api_client", "api_key", "purpose", "wording", "contact", "device",
     "subscription", "attribute", "attribute_lock", "page_tag",
-    "segment", "campaign", "campaign_segment", "message", "consent_record", "auth_user",
+    "segment", "contact_list", "contact_list_member", "campaign", "campaign_segment", "message", "consent_record",
+    "auth_user",
 )  # fmt: skip
 
 

@@ -97,7 +97,7 @@ def test_who_is_not_logged_in_sees_the_log_in_page_only(ours: House, client) -> 
 def test_a_role_changes_nothing_beyond_its_rights(ours: House, role: str) -> None:
     browser = ours.browser(role)
     ours.user("administrator")
-    composes = {"campaigns_campaign", "subscribers_segment"} if role == "marketer" else set()
+    composes = {"campaigns_campaign", "subscribers_segment", "subscribers_contactlist"} if role == "marketer" else set()
     before = everything()
     for name, path in urls_about(ours):
         if not any(name.startswith(f"{model}_") for model in composes):

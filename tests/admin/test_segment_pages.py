@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import date
 from typing import Any
 
 import pytest
 from django.test import Client
 from django.urls import reverse
 
-from campaigns.admin.segment_fields import INPUTS
 from campaigns.segment_fields import CATALOGUE
-from subscribers.models import Segment
+from pushplatform.sites import public_ids
+from subscribers.models import Segment, SegmentSize
 from tests.admin.drafts import said
 from tests.admin.house import House
 
@@ -43,9 +44,9 @@ def test_a_segment_is_saved_on_the_site_of_its_form(ours: House, browser: Client
 @pytest.mark.parametrize(
     ("definition", "expected"),
     [
-        ("{", "This is no JSON"),
+        ("{", "is no JSON"),
         ("{}", ": must be an object with a rule"),
-        ("[" * 5000, "This is no JSON"),
+        ("[" * 5000, "is no JSON"),
         ({"all": [{"field": "contact.nonsense", "op": "eq", "value": 1}]}, "/all/0/field: there is no field"),
         ({"all": [{"field": "contact.tags", "op": "has", "value": 5}]}, "/all/0/value: must be a text"),
         ({"any": []}, "/any: nobody matches"),
@@ -63,46 +64,34 @@ def test_a_broken_rule_is_refused_with_its_place(ours: House, browser: Client, d
 
 def test_two_segments_cannot_have_the_same_name(ours: House, browser: Client) -> None:
     errors = said(new(browser, ours, {"all": []}, name=ours.segment.name).content)
-    assert errors[0] == "name: Another segment has this name. Choose one that tells them apart."
+    assert errors[0] == "name: The name is another segment's: choose one that tells them apart."
 
 
-def test_the_builder_offers_the_fields_of_the_catalogue_with_the_operators_it_can_ask_for(
-    ours: House, browser: Client
-) -> None:
+def test_the_builder_offers_the_fields_of_the_catalogue_with_all_their_operators(ours: House, browser: Client) -> None:
     page = browser.get(reverse("admin:subscribers_segment_change", args=[ours.segment.pk])).content.decode()
-    found = re.search(r'<script id="fields" type="application/json">(.*?)</script>', page)
+    found = re.search(r'<script id="builder" type="application/json">(.*?)</script>', page)
     assert found is not None
-    offered = {one["name"]: {each["op"] for each in one["operators"]} for one in json.loads(found[1])}
-    for field in CATALOGUE.of_site(ours.site.pk):
-        asked = {op for op, operator in field.operators.items() if operator.takes.input in INPUTS}
-        if field.name != "event" and asked:
-            assert asked - offered[field.name] <= {"ne"}, field.name
+    offered = {one["name"]: [each["op"] for each in one["operators"]] for one in json.loads(found[1])["fields"]}
+    assert offered == {field.name: list(field.operators) for field in CATALOGUE.of_site(ours.site.pk)}
     assert f"contact.attributes.{ours.attribute.key}" in offered
 
 
-def test_the_count_tells_devices_people_words_and_examples(ours: House, browser: Client) -> None:
-    ours.new_device(ours.contact)
-    ours.new_device(browser="safari")
-    ours.new_device(status=3)
-    ours.new_device(allowed=0)
-    rule = {"all": [{"field": "device.browser", "op": "eq", "value": "firefox"}]}
-    found = counted(browser, ours, rule, purpose=ours.offers.pk).json()
-    figures = {name: found[name] for name in ("everyone", "matched", "consenting", "active", "people")}
-    assert figures == {"everyone": 5, "matched": 4, "consenting": 3, "active": 2, "people": 1}
-    assert found["words"] == "browser is firefox"
-    assert [one["crm"] for one in found["examples"]] == [ours.contact.external_id]
-    without = counted(browser, ours, rule).json()
-    assert (without["consenting"], without["purpose"]) == (4, None)
+def test_a_refused_definition_comes_back_as_it_was_written(ours: House, browser: Client) -> None:
+    odd = {"version": 9, "all": [{"field": "contact.attributes.gone", "op": "sounds_like", "value": "x"}]}
+    answer = new(browser, ours, odd)
+    assert json.loads(answer.context["form"]["definition"].value()) == odd
+    assert [fault["at"] for fault in answer.context["builder"]["faults"]] == ["/version"]
 
 
-def test_the_count_of_a_broken_rule_names_its_place(ours: House, browser: Client) -> None:
-    answer = counted(browser, ours, {"any": [{"field": "device.browser", "op": "eq", "value": "netscape"}]})
-    assert answer.status_code == 422
-    assert answer.json()["faults"][0]["at"] == "/any/0/value"
-
-
-def test_a_count_for_another_sites_purpose_is_one_for_any(ours: House, theirs: House, browser: Client) -> None:
-    assert counted(browser, ours, {"all": []}, purpose=theirs.offers.pk).json()["purpose"] is None
+def test_a_saved_segment_that_cannot_be_understood_is_shown_as_it_is(ours: House, browser: Client) -> None:
+    old = {"all": [{"field": "contact.attributes.gone", "op": "eq", "value": "x"}]}
+    segment = ours.new_segment("Of another time", old)
+    answer = browser.get(reverse("admin:subscribers_segment_change", args=[segment.pk]))
+    assert json.loads(answer.context["form"]["definition"].value()) == old
+    fault = counted(browser, ours, old).json()["faults"][0]
+    assert (fault["at"], fault["code"]) == ("/all/0/field", "unknown_attribute")
+    listed = browser.get(reverse("admin:subscribers_segment_changelist")).content.decode()
+    assert "Cannot be worked out: there is no attribute" in listed
 
 
 def test_a_segment_in_use_is_archived_not_deleted(ours: House, browser: Client) -> None:
@@ -116,9 +105,38 @@ def test_a_segment_in_use_is_archived_not_deleted(ours: House, browser: Client) 
     assert ours.segment.name not in browser.get(path).content.decode()
 
 
+def test_an_archived_segment_does_not_come_back_under_a_taken_name(ours: House, browser: Client) -> None:
+    archived = ours.new_segment("Pros")
+    path = reverse("admin:subscribers_segment_archive", args=[archived.pk])
+    browser.post(path)
+    ours.new_segment("Pros")
+    browser.post(path)
+    archived.refresh_from_db()
+    assert archived.archived
+
+
+def test_a_copy_has_a_name_of_its_own_and_is_opened(ours: House, browser: Client) -> None:
+    answer = browser.post(reverse("admin:subscribers_segment_duplicate", args=[ours.segment.pk]))
+    copy = Segment.objects.get(name=f"{ours.segment.name} (copy)")
+    assert answer["Location"] == reverse("admin:subscribers_segment_change", args=[copy.pk])
+    assert copy.definition == ours.segment.definition
+
+
+def test_the_page_names_campaigns_and_segments_that_use_it_and_its_size_by_day(ours: House, browser: Client) -> None:
+    own = public_ids.encode("seg", ours.segment.pk)
+    other = ours.new_segment("Refers to it", {"not": {"segment": own}})
+    SegmentSize.objects.create(segment=ours.segment, day=date(2026, 3, 1), devices=12, people=9)
+    page = browser.get(reverse("admin:subscribers_segment_change", args=[ours.segment.pk]))
+    assert [one.pk for one in page.context["used_in"]] == [other.pk]
+    assert {one.pk for one in page.context["used_by"]} == {ours.draft.pk, ours.sent.pk}
+    assert page.context["sizes"] == [{"day": "2026-03-01", "devices": 12, "people": 9}]
+    assert "Delete this segment" not in page.content.decode()
+
+
 def test_an_analyst_counts_and_saves_nothing(ours: House) -> None:
     browser = ours.browser("analyst")
     assert counted(browser, ours, {"all": []}).status_code == 200
     assert new(browser, ours, {"all": []}).status_code == 403
     path = reverse("admin:subscribers_segment_change", args=[ours.segment.pk])
     assert browser.post(path, {"name": "x", "definition": '{"all": []}'}).status_code == 403
+    assert browser.post(reverse("admin:subscribers_segment_duplicate", args=[ours.segment.pk])).status_code == 403

@@ -74,6 +74,7 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
             "title": "Audience",
             "items": [
                 _item("Segments", "filter_alt", "subscribers_segment_changelist", here + "can_see"),
+                _item("Uploaded lists", "playlist_add_check", "subscribers_contactlist_changelist", here + "can_see"),
                 _item("Contacts", "group", "subscribers_contact_changelist", here + "can_see"),
                 _item("Devices", "devices", "subscribers_device_changelist", here + "can_see"),
             ],

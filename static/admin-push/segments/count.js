@@ -1,0 +1,136 @@
+// The live count: an old number stays, dimmed, until the new one is there; a request that is overtaken is aborted.
+
+import { make, sentence, whole } from "./elements.js";
+
+const WAIT_MS = 150;
+const SAY_COUNTING_MS = 300;
+const LATER_MS = 700;
+
+export class Count {
+  #timer = null;
+  #asking = null;
+  #everyone = null;
+
+  // `faulty(faults)` is called with what the server finds wrong, or nothing.
+  constructor(pane, { asking, definition, faulty, contact, showsPeople }) {
+    Object.assign(this, { pane, asking, definition, faulty, contact, showsPeople });
+    this.part = (name) => pane.querySelector(`[data-${name}]`);
+    this.strip = document.querySelector("[data-count-strip]");
+  }
+
+  soon() {
+    this.#stale();
+    clearTimeout(this.#timer);
+    this.#asking?.abort();
+    this.#timer = setTimeout(() => this.now(), WAIT_MS);
+  }
+
+  #stale() {
+    this.part("count-body").classList.add("pp-stale");
+    this.strip.classList.add("pp-stale");
+  }
+
+  async now() {
+    clearTimeout(this.#timer);
+    this.#asking?.abort();
+    this.#asking = new AbortController();
+    const { signal } = this.#asking;
+    this.#stale();
+    const waiting = setTimeout(() => { this.part("count-state").textContent = "counting…"; }, SAY_COUNTING_MS);
+    signal.addEventListener("abort", () => clearTimeout(waiting));
+    const definition = this.definition();
+    let answer;
+    try {
+      answer = await this.asking.about("count", { definition, signal });
+    } catch {
+      if (!signal.aborted) answer = { ok: false, status: 0, body: {} };
+    }
+    clearTimeout(waiting);
+    if (signal.aborted || answer.status === 409) return;
+    this.part("count-state").textContent = "";
+    this.faulty(answer.body.faults ?? []);
+    if (!answer.ok) return this.#unfinished(answer);
+    this.#fresh();
+    this.#show(answer.body);
+    if (this.#everyone === null) this.#askEveryone();
+    if (this.showsPeople) await this.#showPeople(definition, signal);
+  }
+
+  #fresh() {
+    this.part("count-body").classList.remove("pp-stale");
+    this.strip.classList.remove("pp-stale");
+  }
+
+  #note(text) {
+    this.part("count-note").hidden = !text;
+    this.part("count-note").textContent = text;
+  }
+
+  #unfinished({ status, body }) {
+    const faults = body.faults ?? [];
+    this.#note(faults.length ? "The number is that of before: finish the marked rule, then it is counted anew."
+      : status === 0 ? "It could not be counted: the server did not answer. What you wrote is kept." : "It could not be counted. What you wrote is kept; try again.");
+    this.part("words").classList.add("pp-stale");
+    if (!status) this.#timer = setTimeout(() => this.now(), 5000);
+  }
+
+  #show(found) {
+    const { figures, few, error } = found;
+    const about = figures && !found.exact ? "about " : "";
+    this.part("words").classList.remove("pp-stale");
+    this.part("words").textContent = sentence(found.sentence);
+    const total = figures
+      ? [make("strong", { className: "pp-number", textContent: `${about}${whole(figures.people)}` }), ` ${figures.people === 1 ? "person" : "people"} · `,
+        make("span", { className: "pp-number", textContent: whole(figures.after_device_choice) }), ` ${figures.after_device_choice === 1 ? "device" : "devices"}`,
+        error ? make("span", { className: "pp-faint pp-small pp-number", textContent: ` ± ${Math.max(1, Math.round(error * 100))} %` }) : ""]
+      : [make("strong", { textContent: few ? "Few" : "Not known" })];
+    this.part("total").replaceChildren(...total);
+    this.strip.replaceChildren(...total.map((one) => (one.cloneNode ? one.cloneNode(true) : one)));
+    this.#note(few ? "A sample of the devices holds fewer than a hundred of them: too few to say a number."
+      : !figures ? "Counting takes too long, even a sample. It can be saved and used all the same."
+      : about ? "Counted in a sample: an exact count would take too long while you write." : "");
+    this.part("waterfall").hidden = !figures;
+    if (figures) this.#drawWaterfall(found);
+    clearTimeout(this.saying);
+    this.saying = setTimeout(() => { this.part("count-said").textContent = `${this.part("total").textContent}. ${this.part("count-note").textContent}`; }, LATER_MS);
+  }
+
+  #drawWaterfall(found) {
+    const { figures } = found;
+    this.last = found;
+    const devices = document.querySelector("[name=devices]");
+    const steps = [
+      this.#everyone === null ? null : ["everyone", "everyone", this.#everyone],
+      ["matched", "match this", figures.matched],
+      found.purpose ? ["with_consent", `may get “${found.purpose}”`, figures.with_consent] : null,
+      ["active", "active devices", figures.active],
+      found.without.length ? ["after_exclusions", `without ${found.without.join(", ")}`, figures.after_exclusions] : null,
+      found.chooses ? ["after_device_choice", devices.selectedOptions[0].textContent.toLowerCase(), figures.after_device_choice] : null,
+    ].filter(Boolean);
+    const roof = Math.max(1, this.#everyone ?? 0, figures.matched);
+    this.part("waterfall").replaceChildren(...steps.map(([name, words, number]) => {
+      const bar = make("span", { className: "pp-bar", "aria-hidden": "true" }, make("i", { className: "pp-fill-main" }));
+      bar.firstChild.style.width = `${(100 * number) / roof}%`;
+      return make("li", { "data-figure": name }, make("span", { textContent: words }), make("b", { textContent: whole(number) }), bar);
+    }));
+  }
+
+  // How many there are at all: asked once, for the bars.
+  async #askEveryone() {
+    const more = { purpose: null, without: null, devices: '"all"', tab: `${Math.random()}` };
+    const answer = await this.asking.about("count", { definition: { all: [] }, more }).catch(() => null);
+    if (!answer?.ok || !answer.body.figures) return;
+    this.#everyone = answer.body.figures.matched;
+    if (this.last) this.#drawWaterfall(this.last);
+  }
+
+  async #showPeople(definition, signal) {
+    const answer = await this.asking.about("sample", { definition, signal }).catch(() => null);
+    if (signal.aborted || !answer?.ok) return;
+    const { people } = answer.body;
+    this.part("people").hidden = !people.length;
+    this.part("people-list").replaceChildren(...people.map((one) => make("li", { className: "pp-clip" },
+      make("a", { className: "pp-link", href: this.contact.replace("/0/", `/${one.id}/`), textContent: one.name || one.crm }),
+      one.name ? make("span", { className: "pp-faint", textContent: ` ${one.crm}` }) : null)));
+  }
+}
