@@ -21,7 +21,7 @@ KINDS: Final = ("accepted", "gone", "throttled", "unavailable", "refused", "reje
 THROTTLED: Final = frozenset({406, 429})
 """406 is tried again where Windows says it, and only there."""
 
-_NEVER_SENT: Final = frozenset({"out_of_reach", "address_refused"})
+_NEVER_SENT: Final = frozenset({"out_of_reach", "turned_away", "address_refused"})
 _SILENT: Final = UNREACHABLE | {"out_of_reach"}
 _KEY: Final = frozenset({"key_refused", "key_mismatch"})
 

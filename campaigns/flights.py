@@ -76,7 +76,12 @@ class Flights:
             flight, target, service = cast("tuple[Flight, Target, PushService]", ticket)
             flight.note(target, service, answer)
         for flight in self.stack:
-            flight.flush_in_time()
+            try:
+                flight.flush_in_time()
+            except Exception as error:
+                if flight is self.stack[-1] or self.stopping():
+                    raise
+                flight.failure = error  # its own, and of none of those above it
         if len(self.stack) > 1:
             self.held_below = sum(flight.held for flight in self.stack[:-1])
 
@@ -85,6 +90,15 @@ class Flights:
         self.turn(FLUSH_SECONDS)
         if self.stack[-1].only_waits() and len(self.stack) < MOST_NESTED and not self.stopping():
             self._elsewhere(self, [flight.road for flight in self.stack])
+            if self.stack[-1].failure:
+                raise self.stack[-1].failure
+
+    def give_up_above(self, depth: int) -> None:
+        """Takes off the flights above the first `depth`, which cannot go on: their leases run out."""
+        for flight in self.stack[depth:]:
+            flight.withdraw()
+        while len(self.stack) > depth:
+            self.pop()
 
     def is_over(self) -> bool:
         """Whether this process is to end and has waited long enough for what is under way."""
@@ -122,6 +136,8 @@ class Flight:
         self.begun = 0
         self.has_withdrawn = False
         self.lease_lost = False
+        self.failure: Exception | None = None
+        """Why its outcomes could not be recorded, found while another went on above it."""
 
     @property
     def held(self) -> int:
@@ -183,9 +199,7 @@ class Flight:
         self._tally.note(target.device_id, verdict, answer)
         if verdict.outcome is not Outcome.ACCEPTED:
             self._samples.note(service, verdict, answer, target.endpoint or "")
-        self._unrecorded.append(
-            settle(self._job, target, verdict, answer.status, service, now, is_unsent=answer.error == "out_of_reach")
-        )
+        self._unrecorded.append(settle(self._job, target, verdict, answer.status, service, now, error=answer.error))
 
     def withdraw(self) -> None:
         """Takes back what waits in the transport and has not begun: its devices stay without an outcome."""
@@ -203,7 +217,7 @@ class Flight:
 
     def flush_in_time(self) -> None:
         """Records when there is enough, when it is time to, or when the road is in trouble."""
-        if (
+        if self.failure is None and (
             len(self._unrecorded) >= FLUSH_ANSWERS
             or monotonic() >= self._next_flush
             or (self._tally.is_trouble and not self._halted)

@@ -31,7 +31,7 @@ def until_written(write: Callable[[], T], ending: Callable[[], bool], last_secon
         except (DatabaseError, InterfaceError) as error:
             if deadline is None and ending():
                 deadline = monotonic() + last_seconds
-            if not _may_pass(error) or (deadline is not None and monotonic() > deadline):
+            if not may_pass(error) or (deadline is not None and monotonic() > deadline):
                 raise
             if not failed:
                 log.warning("outcomes cannot be recorded (%s): tried until they are", type(error.__cause__).__name__)
@@ -45,7 +45,7 @@ def until_written(write: Callable[[], T], ending: Callable[[], bool], last_secon
         wait = min(wait * 2, LONGEST_WAIT)
 
 
-def _may_pass(error: Exception) -> bool:
+def may_pass(error: Exception) -> bool:
     """Whether it is the state of the server or of the connection, and not of what is written."""
     of_server = isinstance(error, OperationalError | InterfaceError)
     return of_server or getattr(error.__cause__, "sqlstate", None) == READ_ONLY

@@ -51,14 +51,16 @@ def settle(
     service: int,
     now: datetime,
     *,
-    is_unsent: bool = False,
+    error: str | None = None,
 ) -> Entry:
     """The entry for an answer: what is to be retried is given up after enough attempts, and never outlives expiry.
 
-    What is throttled is never given up. `is_unsent`: no request was made.
+    What is throttled or was not sent is never given up. `error`: of an answer without a status.
     """
     if verdict.outcome is not Outcome.RETRY:
         return Entry(target, verdict.outcome, verdict.reason, http_code, service)
+    # Almost always nobody had read it; libcurl says the same of connections that broke, so not without end.
+    is_unsent = error == "out_of_reach" or (error == "turned_away" and job.lease.throttled < MAX_ATTEMPTS)
     puts_off = is_unsent or http_code in THROTTLED or (http_code == 503 and verdict.retry_after is not None)
     attempt = job.lease.attempt - job.lease.throttled
     if not puts_off and attempt >= (MAX_ATTEMPTS_UNANSWERED if verdict.reason == "no_answer" else MAX_ATTEMPTS):

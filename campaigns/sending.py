@@ -4,19 +4,25 @@ At least once to the push service, exactly once in the statistics: what a killed
 again, and that is never more than PUSH_UNRECORDED_MAX.
 """
 
+import logging
 from collections.abc import Callable, Collection
 from datetime import datetime
 from itertools import islice
 from typing import Final
 
+from django.db import connection
+
 from campaigns import choosing, control, finishing, leases, roads
 from campaigns.flights import Clock, Flight, Flights, utc_now
 from campaigns.leases import Lease
 from campaigns.loading import Job, load_job, load_targets
+from campaigns.patience import may_pass
 from campaigns.preparing import Preparer
 from campaigns.recording import Entry, record
 from pushplatform.webpush.outcome import Outcome
 from pushplatform.webpush.transport import Transport
+
+log = logging.getLogger(__name__)
 
 EXPIRED_AT_ONCE: Final = 1_000
 
@@ -44,24 +50,45 @@ def _send(batch_id: int, flights: Flights) -> bool:
     if lease.is_overdue:
         _expire(job, flights.clock())
         return True
-    flight, preparer = Flight(job, flights), Preparer(job)
-    complete = True
-    for target in load_targets(job):
-        if not flight.has_room():
-            complete = False
-            break
-        flight.begin(target, preparer.prepare(target, flights.clock()))
-    flight.land()
+    flight = Flight(job, flights)
+    try:
+        complete = _begin_each(job, flight, flights.clock)
+    finally:
+        flight.land()  # what has been sent is written down, whatever happened
     if not flight.lease_lost:
         _end(lease, complete and not flight.has_withdrawn, flight.begun, flights.clock())
     return True
 
 
+def _begin_each(job: Job, flight: Flight, clock: Clock) -> bool:
+    """Starts the requests of the Batch's devices; whether all of them were."""
+    preparer = Preparer(job)
+    for target in load_targets(job):
+        if not flight.has_room():
+            return False
+        flight.begin(target, preparer.prepare(target, clock()))
+    return True
+
+
 def _send_elsewhere(flights: Flights, busy: Collection[roads.Key]) -> None:
-    """While these roads do not answer: a Batch of the same lane on another."""
-    batch_id = choosing.due_elsewhere(flights.stack[-1].lane, busy)
-    if batch_id is not None:
-        _send(batch_id, flights)
+    """While these roads do not answer: a Batch of the same lane on another.
+
+    What goes wrong there is that Batch's alone: the flights below hold outcomes, and go on.
+    """
+    depth, batch_id = len(flights.stack), None
+    try:
+        batch_id = choosing.due_elsewhere(flights.stack[-1].lane, busy)
+        if batch_id is not None:
+            _send(batch_id, flights)
+    except Exception as error:
+        flights.give_up_above(depth)
+        if flights.stopping():
+            raise
+        if not may_pass(error):
+            log.exception("batch %s is left until its lease ends", batch_id)
+            return
+        log.warning("batch %s is left until its lease ends (%s)", batch_id, type(error.__cause__).__name__)
+        connection.close()
 
 
 def _expire(job: Job, now: datetime) -> None:

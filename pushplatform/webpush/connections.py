@@ -43,6 +43,9 @@ _ERRORS: Final[Mapping[int, str]] = {
     100: "protocol",  # more headers than libcurl takes
 }
 
+_TURNED_AWAY: Final = "Connection died, tried "
+"""libcurl's words when streams that GOAWAY or REFUSED_STREAM left out (RFC 9113 §8.7) are so a sixth time."""
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -139,6 +142,8 @@ class Exchange:
             return "timeout_after_write" if written else "timeout_before_write"
         if self.handle.getinfo(pycurl.HTTP_CONNECTCODE) >= 300:
             return "proxy_failed"
+        if self.handle.errstr().startswith(_TURNED_AWAY):
+            return "turned_away"
         return _ERRORS.get(code, "failed") if code else "protocol"
 
     def _write(self, data: bytes) -> int:

@@ -72,6 +72,7 @@ ERRORS: Final[Mapping[str, str]] = {
     "timeout_before_write": "Time ran out before the request was sent.",
     "timeout_after_write": "The request was sent and no answer came in time.",
     "out_of_reach": "Not sent: others just before it did not reach the push service.",
+    "turned_away": "The push service ended one connection after the other before it looked at the request.",
     "reset": "The connection broke before an answer came.",
     "protocol": "The answer is not HTTP.",
     "failed": "The request failed in another way.",

@@ -1,15 +1,19 @@
 """A push service that does not answer holds nobody up, and is asked again with few."""
 
+import os
+
+import psycopg
 import pytest
+from django.db import connection as own
 from django.utils import timezone
 
-from campaigns import flights, retries, sending
+from campaigns import choosing, flights, leases, retries, sending
 from campaigns.models import Batch, Message, Retry
 from campaigns.worker_process import make_transport
 from tests.campaigns.pace import fault, pass_time, posts, state, step
 from tests.campaigns.world import World, assert_sums_agree, batch_ids, send, totals
 from tests.campaigns.world import retries as waiting
-from tests.localpush.conftest import LocalPushProcess
+from tests.localpush.conftest import LocalPushProcess, eventually
 
 pytestmark = pytest.mark.usefixtures("sweeps")
 
@@ -105,3 +109,71 @@ def test_a_process_that_is_to_end_hands_back_all_that_hangs_in_time(hanging, wor
 
 def posts_of_hang(world):
     return sum(one["hits"] for one in world.push.call("GET", "/faults").json()["data"] if one["kind"] == "hang")
+
+
+def cut_connection():
+    """PostgreSQL ends the session of this process."""
+    with psycopg.connect(os.environ["DATABASE_URL"]) as other:
+        other.execute("select pg_terminate_backend(%s, 1000)", [own.connection.info.backend_pid])
+
+
+def fail():
+    raise ValueError("a Batch that cannot be loaded")
+
+
+NESTED = {"due_elsewhere": (choosing, 1), "claim": (leases, 2), "load_job": (sending, 2), "load_targets": (sending, 2)}
+"""Where what is about the Batch of another road happens, and the how manieth call of it that is."""
+
+
+@pytest.mark.parametrize(
+    ("name", "strike"),
+    [("due_elsewhere", cut_connection), ("claim", cut_connection), ("load_targets", cut_connection), ("load_job", fail)],
+    ids=lambda value: getattr(value, "__name__", value),
+)
+def test_what_fails_at_a_batch_of_another_road_costs_that_batch_alone(
+    hanging, world, patient, settings, monkeypatch, name, strike
+):
+    settings.PUSH_LEASE_SECONDS = 1
+    hanging.devices(20, mode="count")
+    world.devices(40, mode="count")
+    stuck, free = hanging.launched(), world.launched()
+    before = posts(world)
+    owner, which = NESTED[name]
+    original, called = getattr(owner, name), []
+
+    def struck(*args):
+        called.append(args)
+        if len(called) == which:
+            strike()
+        return original(*args)
+
+    monkeypatch.setattr(owner, name, struck)
+    assert sending.send_batch(batch_ids(stuck)[0], patient)
+    assert len(called) >= which
+    # What the outer Batch had under way meanwhile is known.
+    assert waiting(stuck) == 20
+    assert Retry.objects.filter(message_id=stuck.pk, throttled=0).count() == posts(hanging)
+    [left] = batch_ids(free)
+    eventually(lambda: sending.send_batch(left, patient) or Message.objects.get(pk=free.pk).finished_at)
+    assert totals(free) == {"accepted": 40}
+    assert posts(world) == before + 40
+
+
+def test_outcomes_that_cannot_be_written_do_not_harm_the_batch_above_them(hanging, world, patient, monkeypatch):
+    hanging.devices(20, mode="count")
+    world.devices(40, mode="count")
+    stuck, free = hanging.launched(), world.launched()
+    before, record = posts(world), flights.record
+    monkeypatch.setattr(flights, "FLUSH_SECONDS", 0.01)
+
+    def poisoned(job, *args):
+        if job.message_id == stuck.pk and posts(world) > before:
+            raise ValueError("an outcome that cannot be written")
+        return record(job, *args)
+
+    monkeypatch.setattr(flights, "record", poisoned)
+    with pytest.raises(ValueError, match="cannot be written"):
+        sending.send_batch(batch_ids(stuck)[0], patient)
+    free.refresh_from_db()
+    assert totals(free) == {"accepted": 40}
+    assert free.finished_at

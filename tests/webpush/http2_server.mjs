@@ -1,6 +1,7 @@
 // A push service that speaks HTTP/2 over TLS only. node http2_server.mjs KEY CERT; ends with its standard input.
-// Paths: /201, /hang (this stream alone), /rst (RST_STREAM), /goaway (answers, then GOAWAY), /huge (an endless body),
-// /deaf (this connection never answers anything again), /count (what it has seen, as headers).
+// Paths: /201, /hang (this stream alone), /rst (RST_STREAM), /refused (the same: not looked at), /goaway (answers, then
+// GOAWAY), /huge (an endless body), /deaf (this connection never answers anything again), /count (what it has seen, as
+// headers).
 import { readFileSync } from "node:fs";
 import { constants, createSecureServer } from "node:http2";
 
@@ -19,6 +20,7 @@ function answer(stream, path, session) {
   if (path.startsWith("/deaf")) session.deaf = true;
   if (session.deaf || path.startsWith("/hang")) return;
   if (path.startsWith("/rst")) return stream.close(constants.NGHTTP2_INTERNAL_ERROR);
+  if (path.startsWith("/refused")) return stream.close(constants.NGHTTP2_REFUSED_STREAM);
   if (path.startsWith("/huge")) {
     stream.respond({ ":status": 413 });
     const fill = () => {

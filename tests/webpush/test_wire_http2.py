@@ -24,9 +24,9 @@ def test_over_http2_a_stream_that_hangs_or_breaks_leaves_the_others_alone(
     http2_server: str, transport: Callable[..., Transport]
 ) -> None:
     sender = transport(connect_timeout=0.5, answer_timeout=0.5)
-    kinds = ["hang", "rst", "201", "huge"]
-    for number in range(40):
-        sender.submit(request_to(f"{http2_server}/{kinds[number % 4]}"), kinds[number % 4])
+    kinds = ["hang", "rst", "201", "huge", "refused"]
+    for number in range(50):
+        sender.submit(request_to(f"{http2_server}/{kinds[number % 5]}"), kinds[number % 5])
 
     answers = {(kind, answer.status, answer.error) for kind, answer in all_answers(sender)}
 
@@ -35,6 +35,7 @@ def test_over_http2_a_stream_that_hangs_or_breaks_leaves_the_others_alone(
         ("rst", 0, "reset"),
         ("201", 201, None),
         ("huge", 413, None),
+        ("refused", 0, "turned_away"),  # tried six times: whoever refuses a stream has not looked at it
     }
 
 
