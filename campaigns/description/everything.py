@@ -28,7 +28,7 @@ became of it.
 Ids are strings with a prefix (`msg_…`, `dev_…`). Times are RFC 3339: any offset in, UTC with milliseconds out. Errors
 are RFC 9457 `application/problem+json` with a stable `code`; every `type` leads to a page about it. Ignore members,
 codes and words of an answer that you do not know: new ones are additions. Members of a request that we do not know are
-refused by name.
+refused by name. Null is the same as absent, but empties a member of a contact.
 
 A key belongs to one Site and is sent as `Authorization: Bearer <key>`; ids of another Site answer 404. A call costs a
 unit of the key's limit, and another for every ten recipients or other items in it. Any call may also answer 500

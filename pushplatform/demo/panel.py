@@ -33,6 +33,7 @@ def panel(facts: dict[str, Any], file: str, seconds: float) -> str:
         ("", "", f"{admin['username']} / {admin['password']}  (sees everything)"),
         ("Inbox", facts["inbox_url"], "what the simulated browsers got"),
         ("API", f"{facts['base_url']}/api/v1", f"key {facts['api_key']}"),
+        ("", f"{facts['base_url']}/api/v1/docs/", "every call with examples; five minutes: docs/api/quickstart.md"),
     ]
     width = max(len(address) for _, address, _ in lines)
     body = "\n".join(f"  {name:<6} {address:<{width}}  {note}" for name, address, note in lines)

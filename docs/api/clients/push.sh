@@ -10,7 +10,7 @@ push() {
     --header "Authorization: Bearer $PUSH_KEY" \
     ${3:+--header "Content-Type: application/json" --data-binary "$3"} ${4:+--header "Idempotency-Key: $4"})
   case $_status in
-    2??) cat "$_answer" && rm -f "$_answer" ;;
-    *) cat "$_answer" >&2 && rm -f "$_answer" && return 1 ;;
+    2??) cat "$_answer" && echo && rm -f "$_answer" ;;
+    *) cat "$_answer" >&2 && echo >&2 && rm -f "$_answer" && return 1 ;;
   esac
 }

@@ -77,7 +77,7 @@ class _Reader:
             "path": path,
             "about": prose(operation["description"]),
             "parameters": [self._parameter(one) for one in operation.get("parameters", ())],
-            "members": list(self._members(body["schema"], 0, ())) if body else [],
+            "members": [_without_null(one) for one in self._members(body["schema"], 0)] if body else [],
             "requests": [
                 {"title": one["summary"], "curl": self._curl(method, path, operation, one["value"])}
                 for one in (body["examples"].values() if body else [{"summary": "Call", "value": None}])
@@ -102,7 +102,7 @@ class _Reader:
         return {
             "status": status,
             "about": _inline(answer["description"]),
-            "members": list(self._members(content["schema"], 0, ())) if content and status < 400 else [],
+            "members": list(self._members(content["schema"], 0)) if content and status < 400 else [],
             "examples": [
                 {"title": one["summary"], "json": _pretty(one["value"])} for one in examples.values() if "value" in one
             ],
@@ -130,30 +130,37 @@ class _Reader:
             shape = self.document["components"]["schemas"][shape["$ref"].rpartition("/")[2]]
         return shape
 
-    def _members(self, shape: Json, level: int, within: tuple[str, ...]) -> Iterator[dict[str, Any]]:
-        """The members of an object, of the objects in a list, and of each object that it may be; one line each."""
-        if "$ref" in shape:
-            if shape["$ref"] in within:
-                return
-            within = (*within, shape["$ref"])
-        shape = self._resolved(shape)
+    def _members(self, shape: Json, level: int, within: tuple[str, ...] = ()) -> Iterator[dict[str, Any]]:
+        """The members of an object, or of those in a list, and behind each its own; one line each. `within`: the named
+        shapes on the way, of which some hold themselves."""
         if level > DEEPEST:
             return
-        for inner in (*shape.get("anyOf", ()), *shape.get("allOf", ())):
-            yield from self._members(inner, level, within)
-        if "items" in shape:
-            yield from self._members(shape["items"], level, within)
-        if isinstance(shape.get("additionalProperties"), dict):
-            yield from self._members(shape["additionalProperties"], level, within)
-        for name, member in shape.get("properties", {}).items():
+        for name, (member, required) in self._own_members(shape, within).items():
             yield {
                 "name": name,
                 "level": level,
-                "required": name in shape.get("required", ()),
+                "required": required,
                 "type": self._type(member),
                 "about": _inline(self._about(member)),
             }
-            yield from self._members(member, level + 1, within)
+            named = _named(member)
+            if not named & set(within):
+                yield from self._members(member, level + 1, (*within, *named))
+
+    def _own_members(self, shape: Json, within: tuple[str, ...]) -> dict[str, tuple[Json, bool]]:
+        """By name, the shape and whether it is needed: of what may be one of several, only if all of these need it."""
+        shape = self._resolved(shape)
+        found = {
+            name: (member, name in shape.get("required", ())) for name, member in shape.get("properties", {}).items()
+        }
+        inner = [shape[name] for name in ("items", "additionalProperties") if isinstance(shape.get(name), dict)]
+        for one in (*inner, *shape.get("allOf", ())):
+            found |= self._own_members(one, within)
+        kinds = [kind for one in shape.get("anyOf", ()) if (kind := self._own_members(one, within))]
+        for kind in kinds:
+            for name, (member, required) in kind.items():
+                found.setdefault(name, (member, required and all(name in other for other in kinds)))
+        return found
 
     def _about(self, shape: Json) -> str:
         if "description" in shape:
@@ -182,6 +189,17 @@ class _Reader:
         if shape.get("format") == "date-time":
             return f"time{null}"
         return f"{plain}{_range(shape)}{null}"
+
+
+def _named(shape: Json) -> set[str]:
+    """The named shapes that a member leads to at once, itself or as one of a list."""
+    inner = [shape, shape.get("items", {}), *shape.get("anyOf", ())]
+    return {one["$ref"] for one in inner if isinstance(one, dict) and "$ref" in one}
+
+
+def _without_null(member: dict[str, Any]) -> dict[str, Any]:
+    """Of what is sent null says nothing: it is the same as absent everywhere."""
+    return member | {"type": member["type"].removesuffix(" or null")}
 
 
 def _range(shape: Json) -> str:
