@@ -16,6 +16,7 @@ from campaigns.models import Lane, Message
 from campaigns.segment_fields import CATALOGUE
 from subscribers import segments
 from subscribers.models import Device, Purpose, Segment
+from subscribers.segments.fields import narrowed
 from subscribers.segments.rule import AnyOf
 
 
@@ -159,16 +160,17 @@ class Selection(NamedTuple):
         choice, bit = self.audience.choice, self.audience.bit
         fits, fits_params = choice.fits()
         joins = self.compiler.joins(narrow, narrow_params)
+        include, exclude = (narrowed(one, narrow, narrow_params) for one in (self.include, self.exclude))
         engaged = ", coalesce(s.clicked, 0) clicked, coalesce(s.shown, 0) shown" if choice.reads_statistics else ""
         sql = f"""
             select d.id, coalesce(d.contact_id, 0) cid, d.service, d.vapid_key_id, d.last_seen_at,
                    {"true" if bit is None else f"d.allowed & {1 << bit} <> 0"} consents,
                    d.status = {Device.Status.ACTIVE:d} active,
-                   ({self.exclude.text}) is true excluded, {fits} fits{engaged}
+                   ({exclude.text}) is true excluded, {fits} fits{engaged}
             from {devices} d {joins.text}
-            where d.site_id = %s and d.status < {Device.Status.REPLACED:d} and ({within}) and ({self.include.text})"""
-        params = [*self.exclude.parameters, *fits_params, *joins.parameters]
-        return sql, [*params, self.audience.site_id, *within_params, *self.include.parameters]
+            where d.site_id = %s and d.status < {Device.Status.REPLACED:d} and ({within}) and ({include.text})"""
+        params = [*exclude.parameters, *fits_params, *joins.parameters]
+        return sql, [*params, self.audience.site_id, *within_params, *include.parameters]
 
 
 CHOSEN: Final = "consents and active and not excluded and fits"

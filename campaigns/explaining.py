@@ -15,6 +15,7 @@ from pushplatform.sites import public_ids
 from subscribers import segments
 from subscribers.models import ConsentState, Decision, Device, Purpose, Scope
 from subscribers.segments.describe import describe
+from subscribers.segments.fields import narrowed
 from subscribers.segments.rule import All, AnyOf, Not, Rule, Saved, Test
 
 AT_ONCE: Final = 100
@@ -120,13 +121,15 @@ def _answers(tests: Sequence[Test], ids: Sequence[int], now: datetime) -> dict[i
 def _rows(tests: Sequence[Test], ids: Sequence[int], now: datetime) -> Iterator[tuple[int, Sequence[Any]]]:
     compiler = segments.Compiler(now)
     columns, parameters = [], []
+    few: tuple[str, list[Any]] = ("= any(%s)", [list(ids)])
     for test in tests:
         operator = test.field.operators[test.op]
-        verdict = compiler.condition(test)
-        found = compiler.expression(operator.found(test.value, now) if operator.found else test.field.found)
+        verdict = narrowed(compiler.condition(test), *few)
+        value = operator.found(test.value, now) if operator.found else test.field.found
+        found = narrowed(compiler.expression(value), *few)
         columns += [f"({verdict.text}) is true", f"to_jsonb({found.text})"]
         parameters += [*verdict.parameters, *found.parameters]
-    joins = compiler.joins("= any(%s)", [list(ids)])
+    joins = compiler.joins(*few)
     with connection.cursor() as cursor:
         cursor.execute(
             f"select d.id, {', '.join(columns)} from device d {joins.text} where d.id = any(%s)",

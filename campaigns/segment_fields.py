@@ -17,7 +17,18 @@ from pushplatform.webpush.outcome import Outcome
 from subscribers import segments
 from subscribers.models import Purpose
 from subscribers.segments import DEVICE_AND_CONTACT_FIELDS, Rule, Understood, operators
-from subscribers.segments.fields import NARROW, Catalogue, Family, Field, Operator, Sql, Surroundings, Table, Wrong
+from subscribers.segments.fields import (
+    NARROW,
+    Catalogue,
+    Family,
+    Field,
+    Operator,
+    Sql,
+    Surroundings,
+    Table,
+    Wrong,
+    found_in,
+)
 from subscribers.segments.occurrences import Times, What, how_often, when_last
 
 NEWEST: Final = 10
@@ -70,8 +81,8 @@ def _say_campaign(campaign: OfCampaign | None) -> str:
 _WHAT: Final = What(frozenset({"campaign"}), _read_campaign, _say_campaign)
 
 
-def _facts(kind: Kind, campaign: OfCampaign | None, cutoff: int | None) -> Table:
-    """How often and when last, by device, counted; `cutoff`: only after this second."""
+def _source(kind: Kind, campaign: OfCampaign | None, cutoff: int | None) -> tuple[str, str, list[Any]]:
+    """The column of devices, the table and condition, and the parameters; `cutoff`: only after this second."""
     if kind.receipt is None:
         device, where, parameters = "device_id", "status = %s", [int(Outcome.ACCEPTED)]
         source = "delivery"
@@ -79,17 +90,30 @@ def _facts(kind: Kind, campaign: OfCampaign | None, cutoff: int | None) -> Table
         device, where, parameters = "device_ref", "kind = %s and device_ref > 0", [kind.receipt]
         source = "receipt"
     if campaign is not None:
-        where += " and message_id in (select id from message where campaign_id = %s)"
+        # As an array: a join would read every message's facts.
+        where += " and message_id = any(array(select id from message where campaign_id = %s))"
         parameters.append(campaign.id)
     if cutoff is not None:
         where += " and at >= to_timestamp(%s)"
         parameters.append(cutoff + 1)
+    return device, f"{source} where {where}", parameters
+
+
+def _facts(kind: Kind, campaign: OfCampaign | None, cutoff: int | None) -> Table:
+    """How often and when last, by device, counted."""
+    device, source, parameters = _source(kind, campaign, cutoff)
     return Table(
-        f"(select {device} device_id, count(*) n, max(at) at from {source} where {where} {NARROW} group by {device})",
+        f"(select {device} device_id, count(*) n, max(at) at from {source} {NARROW} group by {device})",
         "facts.device_id = d.id",
         tuple(parameters),
         device,
     )
+
+
+def _ever(kind: Kind, campaign: OfCampaign | None, cutoff: int | None) -> Sql:
+    """Whether it happened at all: half the time of counting."""
+    device, source, parameters = _source(kind, campaign, cutoff)
+    return found_in("d.id", f"{device} from {source}", tuple(parameters), device)
 
 
 def _cutoff(value: Times, now: datetime) -> int | None:
@@ -106,6 +130,8 @@ def _at_least(kind: Kind, times: int, value: Times, now: datetime) -> Sql:
         return Sql(f"s.{kind.name} >= %s", (times,))
     if value.what is None and times <= NEWEST:
         return Sql(f"s.recent_{kind.name}[{times}] > %s", (cutoff,))
+    if times == 1:
+        return _ever(kind, value.what, cutoff)
     return Sql("facts1.n >= %s", (times,), (_facts(kind, value.what, cutoff),))
 
 
@@ -144,7 +170,8 @@ def _last(kind: Kind, measured: str, campaign: OfCampaign | None) -> dict[str, O
     def wrap(sql: Sql) -> Sql:
         return Sql(f"({measured}{sql.text})", sql.parameters, tables)
 
-    ever = operators.presence(lambda value, now: wrap(Sql(f"{column} is not null")))
+    known = Sql(f"{column} is not null", (), tables) if campaign is None else _ever(kind, campaign, None)
+    ever = operators.presence(lambda value, now: known._replace(text=f"({measured}{known.text})"))
     said = {"is_set": "ever", "is_not_set": "never"}
     found = operators.time(column, wrap) | {
         op: replace(operator, words=said[op], say=operators.just(said[op])) for op, operator in ever.items()

@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 
 from django.utils import timezone
 
-from subscribers.segments.fields import NARROW, Sql, Table
+from subscribers.segments.fields import NARROW, Narrow, Sql, Table, narrowed
 from subscribers.segments.rule import All, AnyOf, Not, Rule, Saved, Test
 
 _FACTS: Final = re.compile(r"\bfacts(\d)?\.")
@@ -36,9 +36,10 @@ class Compiler:
         self._now = now or timezone.now()
         self._tables: dict[str, tuple[str, Table]] = {}  # by what tells them apart: alias and table
         self._aliases: set[str] = set()
+        self._can_be_narrowed = True
 
     def condition(self, rule: Rule) -> Sql:
-        """The expression of a rule. It may be null, which counts as false."""
+        """The expression of a rule, to be given to `narrowed`. It may be null, which counts as false."""
         match rule:
             case All(rules):
                 return self._joined(rules, " and ", "true")
@@ -63,10 +64,11 @@ class Compiler:
         )
 
     def expression(self, sql: Sql) -> Sql:
-        """An expression of a field, in brackets, with its tables joined."""
+        """An expression of a field, in brackets, with its tables joined; to be given to `narrowed`."""
         names = [self._tables.setdefault(repr(one), (f"f{len(self._tables)}", one))[0] for one in sql.tables]
         text = _FACTS.sub(lambda match: f"{names[int(match[1] or 1) - 1]}.", sql.text)
         self._aliases.update(alias for alias in _PLAIN if re.search(rf"\b{alias}\.", text))
+        self._can_be_narrowed &= all(one.column for one in sql.parameters if isinstance(one, Narrow))
         return Sql(f"({text})", sql.parameters)
 
     def test(self, sql: Sql) -> Sql:
@@ -98,13 +100,13 @@ class Compiler:
 
     @property
     def can_be_narrowed(self) -> bool:
-        """Whether every table of facts that is read knows its devices."""
-        return all(table.device for _, table in self._tables.values())
+        """Whether all facts that are read know their devices."""
+        return self._can_be_narrowed and all(table.device for _, table in self._tables.values())
 
 
 def compile_rule(rule: Rule, now: datetime | None = None) -> Compiled:
     """One rule as SQL; `now` as of Compiler."""
     compiler = Compiler(now)
-    condition = compiler.condition(rule)
+    condition = narrowed(compiler.condition(rule))
     joins = compiler.joins()
     return Compiled(joins.text, list(joins.parameters), condition.text, list(condition.parameters))

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
 from subscribers.segments import operators, values
-from subscribers.segments.fields import NARROW, Field, Operator, Sql, Surroundings, Table, Wrong
+from subscribers.segments.fields import NARROW, Field, Operator, Sql, Surroundings, Table, Wrong, found_in
 from subscribers.segments.occurrences import Times, What, how_often, when_last
 
 MOST_CONDITIONS: Final = 10
@@ -120,23 +120,41 @@ def _containing(key: str, value: Any) -> str:
     return f"{{{json.dumps(key, ensure_ascii=False)}: {written}}}"
 
 
-def _tables(event: Event, since: datetime | None) -> tuple[Table, Table]:
+def _where(event: Event, since: datetime | None) -> tuple[str, tuple[Any, ...]]:
+    """The condition of these events after a moment, and its parameters."""
     conditions = [_sql_of(one) for one in event.conditions]
     where = "".join(f" and ({one.text})" for one in conditions)
     parameters: tuple[Any, ...] = (event.site_id, event.name)
     if since is not None:
         where, parameters = f" and occurred_at > %s{where}", (*parameters, since)
     parameters += tuple(parameter for one in conditions for parameter in one.parameters)
-    counted = "count(*) n, max(occurred_at) at from behaviour where site_id = %s and name = %s"
+    return f"site_id = %s and name = %s{where}", parameters
+
+
+_OF_CONTACT: Final = "contact_id is not null"
+_OF_DEVICE: Final = "contact_id is null and device_id is not null"
+
+
+def _ever(event: Event, since: datetime | None) -> Sql:
+    """Whether there is any: no need to count."""
+    where, parameters = _where(event, since)
+    source = f"from behaviour where {where} and"
+    contact = found_in("d.contact_id", f"contact_id {source} {_OF_CONTACT}", parameters)
+    device = found_in("d.id", f"device_id {source} {_OF_DEVICE}", parameters, "device_id")
+    return Sql(f"({contact.text} or {device.text})", contact.parameters + device.parameters)
+
+
+def _tables(event: Event, since: datetime | None) -> tuple[Table, Table]:
+    where, parameters = _where(event, since)
+    counted = f"count(*) n, max(occurred_at) at from behaviour where {where} and"
     return (
         Table(
-            f"(select contact_id, {counted} and contact_id is not null{where} group by contact_id)",
+            f"(select contact_id, {counted} {_OF_CONTACT} group by contact_id)",
             "facts.contact_id = d.contact_id",
             parameters,
         ),
         Table(
-            f"(select device_id, {counted} and contact_id is null and device_id is not null{where} {NARROW}"
-            " group by device_id)",
+            f"(select device_id, {counted} {_OF_DEVICE} {NARROW} group by device_id)",
             "facts.device_id = d.id",
             parameters,
             "device_id",
@@ -150,7 +168,12 @@ _WHAT: Final = What(frozenset({"name", "where"}), _read, _say)
 
 
 def _counted(value: Times, now: datetime) -> Sql:
-    tables = _tables(value.what, now - value.span if value.span else None)
+    since = now - value.span if value.span else None
+    if (value.least, value.most) == (1, None):
+        return _ever(value.what, since)
+    if (value.least, value.most) == (0, 0):
+        return operators.negated(lambda value, now: _ever(value.what, since))(value, now)
+    tables = _tables(value.what, since)
     end = "" if value.most is None else f" and {_COUNT} <= %s"
     bounds = (value.least,) if value.most is None else (value.least, value.most)
     return Sql(f"{_COUNT} >= %s{end}", bounds, tables)
@@ -165,13 +188,13 @@ def _last(event: Event) -> dict[str, Operator]:
 
     def within(value: timedelta, now: datetime) -> Sql:
         # Asked within a time, older events need not be read.
-        return Sql(f"{_LAST} is not null", (), _tables(event, now - value))
+        return _ever(event, now - value)
 
     found = {
         **operators.time(_LAST, lambda sql: sql._replace(tables=tables)),
         "within": Operator(values.one("span", values.span), within, "within the last"),
         "not_within": Operator(values.one("span", values.span), operators.negated(within), "not within the last"),
-        **operators.presence(lambda value, now: Sql(f"{_LAST} is not null", (), tables)),
+        **operators.presence(lambda value, now: _ever(event, None)),
     }
     found["is_set"] = replace(found["is_set"], words="ever", say=lambda value: "ever")
     found["is_not_set"] = replace(found["is_not_set"], words="never", say=lambda value: "never")

@@ -1,6 +1,6 @@
 """What a segment may ask: fields, families of fields that depend on the Site, and catalogues of both."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
@@ -12,6 +12,12 @@ from subscribers.models import Attribute, Purpose
 
 NARROW: Final = "{narrow}"
 """Where a Table's query, after all its parameters, can be narrowed to some devices: `and <column> …`, or nothing."""
+
+
+class Narrow(NamedTuple):
+    """Stands among a Sql's parameters for the NARROW of its text: `column` has the ids of devices; empty: none has."""
+
+    column: str
 
 
 class Table(NamedTuple):
@@ -39,6 +45,26 @@ class Sql(NamedTuple):
 
 
 UNKNOWN: Final = Sql("null")
+
+
+def found_in(column: str, query: str, parameters: tuple[Any, ...], device: str = "") -> Sql:
+    """Whether `column` stands in what a query selects: no row is joined, none counted, and its hash table may be read
+    under `not` as well. The query ends with its `where`, and NARROW can be said of its column `device`."""
+    return Sql(f"{column} in (select {query} {NARROW})", (*parameters, Narrow(device)))
+
+
+def narrowed(sql: Sql, narrow: str = "", parameters: Sequence[Any] = ()) -> Sql:
+    """The same with every NARROW written out; `narrow` is empty or a condition on a device's id, without the id."""
+    first, *rest = sql.text.split(NARROW)
+    written, given = [first], list[Any]()
+    for one in sql.parameters:
+        if not isinstance(one, Narrow):
+            given.append(one)
+            continue
+        used = narrow and one.column
+        written += [f"and {one.column} {narrow}" if used else "", rest.pop(0)]
+        given += parameters if used else ()
+    return Sql("".join(written), tuple(given))
 
 
 class Wrong(Exception):
