@@ -28,10 +28,10 @@ export class Catalogue {
   #completed(field) {
     const inputs = new Set(field.operators.map((one) => one.input));
     const type = TYPES.find(([, fits]) => fits(field, inputs))[0];
-    const ending = field.name.startsWith("engagement.") ? (type === "how often" ? ", how often" : ", when last") : "";
-    const named = field.operators.map((one) => (one.input.startsWith("list") ? { ...one, choices: this.lists } : one));
+    const which = field.name.startsWith("engagement.") ? (type === "how often" ? "how often" : "when last") : "";
+    const named = field.operators.map((one) => ({ ...one, words: one.words.replace(" … times", ""), choices: one.input.startsWith("list") ? this.lists : one.choices }));
     const choices = named.find((one) => one.choices.length)?.choices ?? [];
-    return { ...field, type, choices, operators: named, title: field.title + ending, group: GROUPS[field.group] ?? field.group };
+    return { ...field, type, choices, operators: named, which, group: GROUPS[field.group] ?? field.group };
   }
 
   // The operator of a rule; undefined where the field has none of this name.
@@ -67,7 +67,7 @@ export class Catalogue {
     if (!words.length) return this.fields;
     const ranked = this.fields.map((field) => {
       const title = field.title.toLowerCase();
-      const said = `${title} ${field.group.toLowerCase()} ${field.name.toLowerCase()} ${field.type}`;
+      const said = `${title} ${field.which} ${field.group.toLowerCase()} ${field.name.toLowerCase()} ${field.type}`;
       const fits = words.every((word) => said.includes(word));
       const rank = title.startsWith(words[0]) ? 0 : words.every((word) => title.includes(word)) ? 1 : 2;
       return { field, fits, rank };

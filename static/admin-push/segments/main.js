@@ -47,6 +47,8 @@ const store = {
   known: (field) => asking.known(field),
   // A value changed in place: the rows stay.
   typed(node) { wrote(`${node.id}`); },
+  // The same, as a step of its own.
+  chosen() { wrote(null); },
   // Something else changed: the rows are drawn anew, the focus goes to a part of a node.
   changed(focus) { wrote(null); draw(focus); },
   addRule(group, index = group.rules.length) {

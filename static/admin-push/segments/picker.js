@@ -4,14 +4,17 @@ import { freshId, icon, make, placeBelow, whole } from "./elements.js";
 
 const ABOUT_MS = 150;
 
+const named = (field) => (field.which ? `${field.title}, ${field.which}` : field.title);
+
 // A button that shows the chosen field and opens the picker. `choose(name)` takes a field; `leave()` is called when
 // the picker is closed without one.
 export function fieldButton({ field, name, store, choose, leave }) {
-  const words = field ? [make("span", { className: "pp-faint", textContent: field.group }), make("span", { className: "pp-strong", textContent: field.title })]
+  const words = field?.which ? [make("span", { className: "pp-strong", textContent: field.title }), make("span", { className: "pp-faint", textContent: field.which })]
+    : field ? [make("span", { className: "pp-faint", textContent: field.group }), make("span", { className: "pp-strong", textContent: field.title })]
     : [make("span", { className: name ? "pp-mono" : "pp-faint", textContent: name || "Choose a field…" })];
   const button = make("button", {
     type: "button", className: "pp-input pp-field-button", "data-part": "field", disabled: !store.editable, "aria-haspopup": "dialog",
-    "aria-label": field ? `Field: ${field.group}, ${field.title}` : name ? `Field: ${name}, not known` : "Choose a field",
+    "aria-label": field ? `Field: ${field.group}, ${named(field)}` : name ? `Field: ${name}, not known` : "Choose a field",
   }, make("span", { className: "pp-field-words" }, ...words), icon("expand_more"));
   const open = (text = "") => openPicker({ anchor: button, text, store, chosen: field?.name, choose, leave });
   button.addEventListener("click", () => open());
@@ -62,7 +65,7 @@ function openPicker({ anchor, text, store, chosen, choose, leave }) {
         const item = make("div", {
           id: `${id}-${index}`, role: "option", className: "pp-picker-option", "aria-selected": String(field.name === chosen),
           onclick: () => close(field.name), onpointermove: () => { if (active !== index) mark(index); },
-        }, make("span", { className: "pp-grow", textContent: field.title }), make("span", { className: "pp-tiny pp-faint", textContent: field.type }));
+        }, make("span", { className: "pp-grow", textContent: named(field) }), make("span", { className: "pp-tiny pp-faint", textContent: field.type }));
         options.push({ field, item });
         return item;
       }))));
@@ -96,7 +99,7 @@ function openPicker({ anchor, text, store, chosen, choose, leave }) {
     const values = found?.values.slice(0, 6) ?? [];
     const most = Math.max(1, ...values.map(([, count]) => count));
     about.replaceChildren(
-      make("p", { className: "pp-strong", textContent: field.title }),
+      make("p", { className: "pp-strong", textContent: named(field) }),
       make("p", { className: "pp-tiny pp-faint", textContent: `${field.group} · ${field.type}` }),
       found ? make("p", { className: "pp-small", textContent: found.have == null ? "" : `${found.have} devices have it` }) : make("div", { className: "pp-picker-wait" }),
       ...values.map(([value, count]) => make("div", { className: "pp-picker-value" },

@@ -18,7 +18,8 @@ function drawGroup(node, parent, depth, store) {
   mode.addEventListener("change", () => {
     node.mode = mode.value === "any" || mode.value === "none" ? "any" : "all";
     node.not = mode.value === "none" || mode.value === "notall";
-    store.changed({ node, part: "mode" });
+    group.setAttribute("aria-label", labelOf(node, parent));
+    store.chosen();
   });
   const head = make("div", { className: "pp-group-head" },
     parent && store.editable ? handle(node, store, "this group") : null, mode, make("span", { className: "pp-grow" }),
@@ -29,8 +30,13 @@ function drawGroup(node, parent, depth, store) {
     ...(node.rules.length ? node.rules.map((rule, index) => drawNode(rule, node, index, depth + 1, store)) : [make("p", { className: "pp-small pp-faint pp-group-empty", textContent: nobody })]));
   const foot = store.editable ? make("div", { className: "pp-row pp-group-foot" },
     adder("+ rule", "rule", () => store.addRule(node)), adder("+ group", "group", () => store.addGroup(node))) : null;
+  const group = make("div", { className: "pp-group", role: "group", "aria-label": labelOf(node, parent), "data-id": node.id, "data-depth": depth % 2 }, head, body, errorLine(), foot);
+  return group;
+}
+
+function labelOf(node, parent) {
   const words = MODES.find(([value]) => value === modeOf(node))[1];
-  return make("div", { className: "pp-group", role: "group", "aria-label": parent ? `Group: ${words} these` : `Who is in it: ${words} these`, "data-id": node.id, "data-depth": depth % 2 }, head, body, errorLine(), foot);
+  return `${parent ? "Group" : "Who is in it"}: ${words} these`;
 }
 
 const adder = (words, part, act) => make("button", { type: "button", className: "pp-button pp-button-plain", textContent: words, "data-part": `add-${part}`, onclick: act });
@@ -69,9 +75,17 @@ function testParts(node, store) {
   const op = make("select", { className: "pp-input pp-input-op", "aria-label": "How it compares", "data-part": "op", disabled: !store.editable },
     known ? null : option("", node.rule.op === undefined ? "Choose…" : `${node.rule.op} (does not fit)`, ""),
     ...store.catalogue.operators(field, node.rule.op).map((one) => option(one.op, one.words, known ? node.rule.op : "")));
+  // The select itself stays: who types into it, or goes through it with the arrows, is not interrupted, and values
+  // that an operator on the way does not take are there again behind it.
+  const kept = new Map();
   op.addEventListener("change", () => {
-    node.rule = store.catalogue.withOperator(node.rule, op.value);
-    store.changed({ node, part: "op" });
+    kept.set(store.catalogue.operator(node.rule)?.input, node.rule.value);
+    const next = store.catalogue.withOperator(node.rule, op.value);
+    const before = kept.get(store.catalogue.operator(next).input);
+    node.rule = before === undefined ? next : { ...next, value: before };
+    while (op.nextSibling) op.nextSibling.remove();
+    op.after(...drawValues(node, store));
+    store.chosen();
   });
   return [notMark(node), button, op, ...(known ? drawValues(node, store) : [verbatim(node.rule)])];
 }
@@ -83,7 +97,7 @@ function segmentParts(node, store) {
   const button = fieldButton({ field, name: "segment", store, choose: chosenField(node, store) });
   const op = make("select", { className: "pp-input pp-input-op", "aria-label": "How it compares", "data-part": "op", disabled: !store.editable },
     option("is", "is", node.not ? "ne" : "is"), option("ne", "is not", node.not ? "ne" : "is"));
-  op.addEventListener("change", () => { node.not = op.value === "ne"; store.changed({ node, part: "op" }); });
+  op.addEventListener("change", () => { node.not = op.value === "ne"; store.chosen(); });
   const known = store.catalogue.segments.some((one) => one.id === node.segment);
   const value = make("select", { className: "pp-input", "aria-label": "Segment", "data-part": "value", disabled: !store.editable },
     known ? null : option(node.segment, node.segment ? `${node.segment} (not there)` : "Choose…", node.segment),

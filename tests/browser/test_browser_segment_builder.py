@@ -1,0 +1,294 @@
+"""A segment as a marketer builds it in a real browser: once with the mouse alone, once with the keyboard alone."""
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from pushplatform.sites import public_ids
+from pushplatform.sites.models import Site
+from subscribers.models import ContactList, Segment
+from tests.browser.browsers import Browser
+from tests.browser.real_platform import Marketer, RealPlatform
+from tests.browser.segment_people import people, settle, wanted
+from tests.parts.stack import Stack
+
+
+@pytest.fixture(scope="module")
+def platform(begin_module_stack: Callable[..., Stack], tmp_path_factory: pytest.TempPathFactory) -> RealPlatform:
+    return RealPlatform(begin_module_stack(web=True), tmp_path_factory.mktemp("platform"))
+
+
+@pytest.fixture(scope="module")
+def staff(platform: RealPlatform) -> ContactList:
+    return settle(Site.objects.get())
+
+
+@pytest.fixture
+def page(platform: RealPlatform, staff: ContactList, chromium: Browser) -> Iterator[Page]:
+    """A marketer at the form of a new segment."""
+    chromium.context.clear_cookies()
+    marketer = Marketer(chromium, platform)
+    marketer.page.set_viewport_size({"width": 1440, "height": 1000})
+    marketer.page.goto(f"{platform.stack.web_url}/admin/subscribers/segment/add/")
+    marketer.page.locator("#segment[data-ready]").wait_for()
+    yield marketer.page
+    marketer.page.close()
+
+
+def definition(staff: ContactList) -> dict[str, Any]:
+    return {
+        "all": [
+            {"field": "contact.attributes.plan", "op": "in", "value": ["pro", "team"]},
+            {"field": "contact.attributes.city", "op": "in", "value": ["Warsaw", "Kraków"]},
+            {"field": "device.browser", "op": "in", "value": ["firefox", "chrome"]},
+            {"field": "device.form", "op": "in", "value": ["desktop"]},
+            {"field": "device.last_seen", "op": "within", "value": "30d"},
+            {"field": "engagement.received_count", "op": "gte", "value": 3, "within": "14d"},
+            {"field": "engagement.clicked", "op": "not_within", "value": "14d"},
+            {"field": "contact.list", "op": "not_in", "value": [public_ids.encode("lst", staff.pk)]},
+        ]
+    }
+
+
+def says(page: Page, number: int) -> None:
+    """The live count is this, and fresh."""
+    expect(page.locator("[data-total]")).to_have_text(re.compile(rf"^{number:,} people · {number:,} devices$"))
+    expect(page.locator("[data-count-body]")).not_to_have_class(re.compile("pp-stale"))
+
+
+def is_saved(page: Page, staff: ContactList, name: str) -> None:
+    page.get_by_text(f"“{name}” is saved.").wait_for()
+    saved = Segment.objects.get(name=name)
+    assert saved.definition == definition(staff)
+    says(page, wanted())
+
+
+class Mouse:
+    """Points, presses, drags and turns the wheel; types only what nothing offers: numbers and the name."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+
+    def rule(self, group: str, field: str) -> Locator:
+        self.page.locator("[data-rows-view] > .pp-group > .pp-group-foot").get_by_role("button", name="+ rule").click()
+        fields = self.page.get_by_role("listbox", name="Fields")
+        fields.get_by_role("group", name=group, exact=True).get_by_role("option", name=field).first.click()
+        return self.page.locator("[data-rows-view] .pp-rule").last
+
+    def picks(self, rule: Locator, *values: str) -> None:
+        rule.locator(".pp-chip-box").click()
+        for value in values:
+            rule.get_by_role("option", name=value).click()
+        self.page.locator("#who-title").click()
+
+    def number(self, rule: Locator, label: str, number: str) -> None:
+        rule.get_by_label(label, exact=True).click(click_count=3)
+        self.page.keyboard.type(number)
+
+
+def test_the_segment_is_built_with_the_mouse_alone(page: Page, staff: ContactList) -> None:
+    mouse = Mouse(page)
+    mouse.picks(mouse.rule("Contact", "Plan"), "pro", "team")
+    mouse.picks(mouse.rule("Contact", "City"), "Warsaw", "Kraków")
+    mouse.picks(mouse.rule("Device", "Browser"), "Firefox", "Chrome")
+    mouse.picks(mouse.rule("Device", "Kind of device"), "Computer")
+    mouse.rule("Device", "Last seen")
+    received = mouse.rule("Messages", "Received a message, how often")
+    mouse.number(received, "Value", "3")
+    mouse.number(received, "Within the last", "14")
+    clicked = mouse.rule("Messages", "Clicked a message, when last")
+    clicked.get_by_label("How it compares").select_option(label="not within the last")
+    mouse.number(clicked, "How long", "14")
+    listed = mouse.rule("Contact", "List")
+    listed.get_by_label("How it compares").select_option(value="not_in")
+    mouse.picks(listed, "Staff")
+    says(page, wanted())
+    page.get_by_label("Name").click()
+    page.keyboard.type("With the mouse")
+    page.get_by_role("button", name="Save", exact=True).click()
+    is_saved(page, staff, "With the mouse")
+
+
+class Keys:
+    """Presses keys, and nothing else."""
+
+    def __init__(self, page: Page) -> None:
+        self.page, self.press, self.type = page, page.keyboard.press, page.keyboard.type
+
+    def field(self, words: str) -> None:
+        """In the open picker; the focus is then on the operator."""
+        self.type(words)
+        expect(self.page.locator(".pp-picker-option[data-active]")).to_be_visible()
+        self.press("Enter")
+        self.is_at("op")
+
+    def is_at(self, part: str) -> None:
+        expect(self.page.locator(":focus")).to_have_attribute("data-part", part)
+
+    def values(self, *texts: str) -> None:
+        self.press("Tab")
+        self.is_at("value")
+        for text in texts:
+            self.type(text)
+            self.press("Enter")
+        self.press("Enter")  # the next rule
+
+    def replaces(self, text: str) -> None:
+        self.press("Control+a")
+        self.type(text)
+
+
+def test_the_segment_is_built_with_the_keyboard_alone(page: Page, staff: ContactList) -> None:
+    keys = Keys(page)
+    while page.evaluate("document.activeElement.name") != "name":
+        keys.press("Tab")
+    keys.type("With the keyboard")
+    while page.evaluate("document.activeElement.dataset.part") != "add-rule":
+        keys.press("Tab")
+    keys.press("Enter")
+    keys.field("plan")
+    keys.values("pro", "team")
+    keys.field("city")
+    keys.values("Warsaw", "Kraków")
+    keys.field("browser")
+    keys.values("Firefox", "Chrome")
+    keys.field("kind of")
+    keys.values("Computer")
+    keys.field("last seen")
+    keys.values()
+    keys.field("received how often")
+    keys.press("Tab")
+    keys.replaces("3")
+    keys.press("Tab")
+    keys.type("14")
+    keys.press("Enter")
+    keys.field("clicked when")
+    keys.type("not")
+    keys.press("Tab")
+    keys.replaces("14")
+    keys.press("Enter")
+    keys.field("list")
+    keys.press("ArrowDown")
+    page.wait_for_timeout(50)
+    while page.evaluate("document.activeElement.value") != "not_in":
+        keys.press("ArrowDown")
+    keys.press("Tab")
+    keys.type("Staff")
+    keys.press("Enter")
+    says(page, wanted())
+    while page.evaluate("document.activeElement.textContent.trim()") != "Save":
+        keys.press("Shift+Tab")
+    keys.press("Enter")
+    is_saved(page, staff, "With the keyboard")
+
+
+def written(page: Page) -> Any:
+    return json.loads(page.locator("#id_definition").input_value())
+
+
+def shows(page: Page, given: dict[str, Any]) -> None:
+    """Puts a definition into the JSON view and looks at its rules."""
+    page.get_by_role("button", name="JSON", exact=True).click()
+    page.locator("#id_definition").fill(json.dumps(given))
+    page.get_by_role("button", name="Rules", exact=True).click()
+
+
+def tag(value: str) -> dict[str, str]:
+    return {"field": "contact.tags", "op": "has", "value": value}
+
+
+def test_rules_are_moved_removed_duplicated_and_brought_back_by_keys(page: Page) -> None:
+    shows(page, {"all": [tag("a"), {"any": [tag("b")]}]})
+    handles = page.locator(".pp-rule .pp-handle")
+    handles.first.focus()
+    page.keyboard.press("Alt+ArrowDown")
+    assert written(page) == {"all": [{"any": [tag("a"), tag("b")]}]}
+    page.keyboard.press("Alt+ArrowDown")
+    page.keyboard.press("Alt+ArrowDown")
+    assert written(page) == {"all": [{"any": [tag("b")]}, tag("a")]}
+    page.keyboard.press("Delete")
+    assert written(page) == {"all": [{"any": [tag("b")]}]}
+    page.keyboard.press("Control+z")
+    assert written(page) == {"all": [{"any": [tag("b")]}, tag("a")]}
+    page.keyboard.press("Control+Shift+z")
+    assert written(page) == {"all": [{"any": [tag("b")]}]}
+    handles.first.focus()
+    page.keyboard.press("Tab")
+    while page.evaluate("document.activeElement.dataset.part") != "menu":
+        page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    page.keyboard.press("Enter")
+    assert written(page) == {"all": [{"any": [tag("b"), tag("b")]}]}
+
+
+def test_a_rule_is_dragged_into_a_group(page: Page) -> None:
+    shows(page, {"all": [tag("a"), {"any": [tag("b")]}]})
+    handle = page.locator(".pp-rule .pp-handle").first.bounding_box()
+    target = page.locator(".pp-group .pp-group .pp-rule").bounding_box()
+    assert handle
+    assert target
+    page.mouse.move(handle["x"] + 8, handle["y"] + 8)
+    page.mouse.down()
+    page.mouse.move(target["x"] + 60, target["y"] + target["height"] - 8, steps=8)
+    page.mouse.move(target["x"] + 60, target["y"] + target["height"] + 2, steps=2)
+    page.mouse.up()
+    assert written(page) == {"all": [{"any": [tag("b"), tag("a")]}]}
+
+
+def test_what_rows_cannot_show_is_kept_and_marked_at_its_place(page: Page) -> None:
+    odd = {"all": [tag("a"), {"version": 7, "any": []}, {"field": "contact.attributes.gone", "op": "like", "value": 1}]}
+    shows(page, odd)
+    rules = page.locator(".pp-rule")
+    expect(rules.nth(1)).to_have_attribute("data-wrong", "wrong")
+    expect(rules.nth(2)).to_contain_text("there is no attribute 'gone'", ignore_case=True)
+    expect(rules.first).not_to_have_attribute("data-wrong", re.compile("."))
+    rules.first.get_by_label("Value", exact=True).fill("b")
+    assert written(page) == {"all": [tag("b"), *odd["all"][1:]]}
+    page.get_by_role("button", name="JSON", exact=True).click()
+    page.locator("[data-json-faults] button").last.click()
+    selected = (
+        "document.activeElement.value.slice(document.activeElement.selectionStart, document.activeElement.selectionEnd)"
+    )
+    assert page.evaluate(selected) == '"contact.attributes.gone"'
+
+
+def test_an_unfinished_rule_keeps_the_old_number_and_is_not_saved(page: Page) -> None:
+    says(page, len(list(people())))
+    shows(page, {"all": [{"field": "contact.tags", "op": "has"}]})
+    rule = page.locator(".pp-rule")
+    expect(rule).to_have_attribute("data-wrong", "unfinished")
+    expect(rule).to_contain_text("Not finished: give a value.")
+    expect(page.locator("[data-count-body]")).to_have_class(re.compile("pp-stale"))
+    page.get_by_label("Name").fill("Unfinished")
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.locator("[data-faults]")).to_contain_text("It cannot be saved yet")
+    assert not Segment.objects.filter(name="Unfinished").exists()
+
+
+def test_a_count_that_is_overtaken_is_aborted(page: Page) -> None:
+    aborted: list[str] = []
+    page.on("requestfailed", lambda request: aborted.append(request.url))
+    page.route("**/segment/count/**", lambda route: None)  # the first one is never answered
+    shows(page, {"all": [tag("vip")]})
+    page.wait_for_timeout(400)
+    expect(page.locator("[data-count-state]")).to_have_text("counting…")
+    page.unroute("**/segment/count/**")
+    page.locator(".pp-rule").get_by_label("Value", exact=True).fill("nobody")
+    says_nobody = re.compile("^0 people · 0 devices$")
+    expect(page.locator("[data-total]")).to_have_text(says_nobody)
+    assert any("/segment/count/" in url for url in aborted)
+
+
+def test_why_somebody_is_not_in_it_is_answered_rule_by_rule(page: Page) -> None:
+    shows(page, {"all": [tag("vip"), {"field": "contact.attributes.plan", "op": "eq", "value": "pro"}]})
+    page.get_by_label("Why is … in it, or not?").fill("KIND-1")
+    page.keyboard.press("Enter")
+    lines = page.locator("[data-answer] li")
+    expect(lines.nth(0)).to_contain_text("tags include vip")
+    expect(lines.nth(0).get_by_role("img")).to_have_text("✗")
+    expect(lines.nth(1).get_by_role("img")).to_have_text("✓")
+    expect(lines.nth(1)).to_contain_text("found: pro")
