@@ -11,7 +11,7 @@ from pushplatform.webpush.outcome import Answer, Outcome, Verdict
 from pushplatform.webpush.transport import UNREACHABLE
 
 SLOTS: Final = 8
-"""Rows of a minute among which the processes are spread."""
+"""Rows of a minute among which the processes are spread; one more has the rests."""
 
 EVIDENCE: Final = 8
 """So many devices with bad answers in a row, no good one between them, show that a road is in trouble; with one bad

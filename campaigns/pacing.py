@@ -85,6 +85,7 @@ class Road:
     throttled_at: datetime | None = None
     paused_until: datetime | None = None
     reason: str = ""
+    slowed_by: str = ""
     troubled: list[int] = field(default_factory=list)
 
     @property
@@ -142,8 +143,10 @@ def slow_down(road: Road, run: Run, accepted: int, seconds: float) -> None:
     rest = _rest(first, run.retry_after, road.strikes)
     if reason != UNREACHABLE:
         _halve(road, reason, accepted / (max(seconds, 1.0) + rest))
+    if reason != UNREACHABLE or road.rate is None:
+        road.throttled_at = road.now
     road.strikes += 1
-    road.reason, road.throttled_at = reason, road.now
+    road.reason = reason
     road.paused_until = road.tokens_at = road.now + timedelta(seconds=rest)
     road.tokens = 0.0
     road.troubled = []
@@ -154,15 +157,15 @@ def recover(road: Road) -> None:
     if road.strikes and not road.is_paused:
         road.strikes = 0
         road.tokens_at = road.now
-        if road.rate is None and road.reason in REASONS:
-            road.reason = ""
+        if road.reason in REASONS:
+            road.reason = road.slowed_by  # also where the rest was for another reason than the rate
 
 
 def _halve(road: Road, reason: str, took: float) -> None:
     limit = took or road.limit or (FIRST_RATE if reason == THROTTLED else None)
     if limit is None:
         return
-    road.limit, road.clean = max(limit, LEAST_RATE), 0.0
+    road.limit, road.clean, road.slowed_by = max(limit, LEAST_RATE), 0.0, reason
     road.rate = max(LEAST_RATE, _grown(road.limit, 0.0))
     road.window = _window(road.rate)
     if road.rate >= OPEN_RATE:
@@ -172,7 +175,7 @@ def _halve(road: Road, reason: str, took: float) -> None:
 def _open(road: Road) -> None:
     road.rate = road.window = road.limit = None
     road.clean = road.tokens = 0.0
-    road.tokens_at = None
+    road.tokens_at, road.slowed_by = None, ""
     if road.reason in REASONS and not road.is_paused:
         road.reason = ""
 

@@ -1,6 +1,6 @@
 """The history of the roads to push services, read from `service_minute`: what was answered, how fast, what was allowed.
 
-A road is one push service with one VAPID key. Only minutes in which something was recorded have rows.
+A road is one push service with one VAPID key. Only minutes in which something was recorded or it rested have rows.
 """
 
 from collections.abc import Collection, Sequence
@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 
 from django.db import connection
 
-from campaigns.answer_tally import KINDS
+from campaigns.answer_tally import KINDS, SLOTS
 from campaigns.models.service import LATENCY_BOUNDS
 from campaigns.roads import KEPT
 from pushplatform.webpush.request import PushService
@@ -56,7 +56,7 @@ class Figures:
     """What a road carried in some time, the first of it at `first_at`.
 
     `window` and `rate`: the least that was allowed, requests under way and requests a second; None where there was no
-    limit.
+    limit. `rested`: seconds in which it was asked to rest, in all.
     """
 
     counts: dict[str, int]
@@ -64,6 +64,7 @@ class Figures:
     first_at: datetime | None = None
     window: int | None = None
     rate: float | None = None
+    rested: float = 0.0
 
     @property
     def asked(self) -> int:
@@ -116,14 +117,15 @@ def roads_of(vapid_key_ids: Collection[int], now: datetime) -> list[RoadKey]:
 def figures(roads: Collection[RoadKey], begin: datetime, until: datetime) -> dict[RoadKey, Figures]:
     """What each road carried in the minutes from `begin` on and before `until`; roads that carried nothing are
     missing."""
-    return {road: found for road, _, found in _read(roads, begin, until, until - begin)}
+    read = _read(roads, begin, until, until - begin)
+    return {road: found for road, _, found in read if found.first_at is not None}
 
 
 def series(
     roads: Collection[RoadKey], span: Span, now: datetime
 ) -> tuple[list[datetime], dict[RoadKey, list[Figures | None]]]:
     """The moments at which the steps of `span` begin, the last of which is under way, and each road's figures in them,
-    None where it carried nothing."""
+    None where it neither carried anything nor rested."""
     step = span.step.total_seconds()
     last = datetime.fromtimestamp(now.timestamp() // step * step, UTC)
     begin = last - span.length + span.step
@@ -145,8 +147,9 @@ def _read(
     latency = ", ".join(f"coalesce(sum(m.latency[{place}]), 0)::bigint" for place in range(1, buckets + 1))
     with connection.cursor() as cursor:
         cursor.execute(
-            f"""select m.service, m.vapid_key_id, date_bin(%s, m.minute, %s) at, min(m.first_at), min(m.send_window),
-                       min(m.rate), {counted}, {latency}
+            f"""select m.service, m.vapid_key_id, date_bin(%s, m.minute, %s) at,
+                       min(m.first_at) filter (where slot < {SLOTS}), min(m.send_window), min(m.rate), sum(m.rested),
+                       {counted}, {latency}
                 from unnest(%s::smallint[], %s::bigint[]) r(s, k)
                 join service_minute m on m.service = r.s and m.vapid_key_id = r.k
                 where m.minute >= %s and m.minute < %s
@@ -157,6 +160,6 @@ def _read(
 
 
 def _row(row: Sequence[Any]) -> tuple[RoadKey, datetime, Figures]:
-    service, key, at, first_at, window, rate, *numbers = row
+    service, key, at, first_at, window, rate, rested, *numbers = row
     counts = dict(zip(KINDS, numbers, strict=False))
-    return RoadKey(service, key), at, Figures(counts, tuple(numbers[len(KINDS) :]), first_at, window, rate)
+    return RoadKey(service, key), at, Figures(counts, tuple(numbers[len(KINDS) :]), first_at, window, rate, rested)

@@ -8,7 +8,7 @@ from typing import Any, Final, cast
 from django.conf import settings
 
 from campaigns import pacing
-from campaigns.answer_tally import EVIDENCE, Run, Tally
+from campaigns.answer_tally import EVIDENCE, SLOTS, Run, Tally
 from campaigns.models import ServiceMinute, TokenBucket
 from campaigns.pacing import Road
 
@@ -16,7 +16,7 @@ Key = tuple[int, int]
 """Push service and VAPID key."""
 
 _COLUMNS: Final = """clock_timestamp(), rate, send_window, limit_rate, clean_seconds, tokens, tokens_at, strikes,
-                     throttled_at, paused_until, reason, coalesce(troubled_devices, '{}')"""
+                     throttled_at, paused_until, reason, slowed_by, coalesce(troubled_devices, '{}')"""
 
 
 KEPT: Final = timedelta(days=14)
@@ -51,10 +51,10 @@ def save(cursor: Any, key: Key, road: Road) -> None:
     cursor.execute(
         """update service_state set rate = %s, send_window = %s, limit_rate = %s, clean_seconds = %s, tokens = %s,
                   tokens_at = %s, strikes = %s, throttled_at = %s, paused_until = %s, reason = %s,
-                  troubled_devices = %s, updated_at = %s
+                  slowed_by = %s, troubled_devices = %s, updated_at = %s
            where service = %s and vapid_key_id = %s""",
         [road.rate, road.window, road.limit, road.clean, road.tokens, road.tokens_at, road.strikes, road.throttled_at,
-         road.paused_until, road.reason, road.troubled or None, road.now, *key],
+         road.paused_until, road.reason, road.slowed_by, road.troubled or None, road.now, *key],
     )  # fmt: skip
 
 
@@ -96,7 +96,10 @@ def weigh(cursor: Any, key: Key, tally: Tally, now: datetime) -> Road:
     worst = max(runs, key=lambda run: len(run.device_ids), default=None)
     if worst is not None and _is_evidence(worst):
         accepted, seconds = _lately(cursor, key, now)
+        noted = cast(datetime, road.paused_until) if road.is_paused else road.now
         pacing.slow_down(road, worst, accepted + tally.counts.get("accepted", 0), seconds)
+        if road.paused_until and road.paused_until > noted:
+            _note_rest(cursor, key, noted, road.paused_until)
     save(cursor, key, road)
     return road
 
@@ -107,6 +110,19 @@ def give_back(cursor: Any, key: Key, number: int) -> None:
         """update service_state set tokens = tokens + %s
            where service = %s and vapid_key_id = %s and rate is not null and strikes = 0""",
         [number, *key],
+    )
+
+
+def _note_rest(cursor: Any, key: Key, since: datetime, until: datetime) -> None:
+    """Writes a rest into the minutes it covers, now that it begins or gets longer: nobody comes by while it lasts."""
+    cursor.execute(
+        """insert into service_minute as x (service, vapid_key_id, minute, slot, first_at, latency, rested)
+           select %s, %s, m, %s, greatest(m, %s), '{}',
+                  extract(epoch from least(m + interval '1 minute', %s) - greatest(m, %s))
+           from generate_series(date_trunc('minute', %s::timestamptz), %s::timestamptz - interval '1 microsecond',
+                                interval '1 minute') m
+           on conflict (service, vapid_key_id, minute, slot) do update set rested = x.rested + excluded.rested""",
+        [*key, SLOTS, since, until, since, since, until],
     )
 
 
@@ -125,8 +141,8 @@ def _lately(cursor: Any, key: Key, now: datetime) -> tuple[int, float]:
     since = now.replace(second=0, microsecond=0) - timedelta(minutes=1)
     cursor.execute(
         """select coalesce(sum(accepted), 0), min(first_at) from service_minute
-           where service = %s and vapid_key_id = %s and minute >= %s and minute <= %s""",
-        [*key, since, now],
+           where service = %s and vapid_key_id = %s and minute >= %s and minute <= %s and slot < %s""",
+        [*key, since, now, SLOTS],
     )
     accepted, first = cursor.fetchone()
     return int(accepted), (now - first).total_seconds() if first else 0.0

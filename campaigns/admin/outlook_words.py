@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from campaigns.admin.road_words import clock, lasting, name_of, pace, why, why_slow
+from campaigns.admin.road_words import clock, lasting, name_of, pace, why
 from campaigns.outlook import Ahead, Course, Outlook
 
 
@@ -79,7 +79,7 @@ def _road(one: Ahead, now: datetime) -> str:
     if one.course is Course.WAITING:
         return f"{name} waits until {until} because {why(one.reason)}: {devices}{_end_of(one, now)}."
     slowed = f"is slowed to {pace(one.per_second)}" if one.per_second else "is slowed"
-    return f"{name} {slowed} because {why_slow(one.reason)}: {devices}{_end_of(one, now)}."
+    return f"{name} {slowed} because {why(one.reason)}: {devices}{_end_of(one, now)}."
 
 
 def _end_of(one: Ahead, now: datetime) -> str:

@@ -221,8 +221,13 @@ def _waiting(roads: Sequence[RoadKey]) -> dict[RoadKey, int]:
 
 # --- how it was
 def _colours(steps: Sequence[Figures | None], course: Course) -> list[str]:
-    """Of each step; while a road rests nothing is recorded, so the rest that it is in is filled in."""
-    colours = [_colour(one) for one in steps]
+    """Of each step; a rest has the colour of the trouble it began with. The pause of a key has no end that is known
+    and so no minutes: it is filled in, as is what is left of any other."""
+    colours: list[str] = []
+    for one in steps:
+        only_rests = one is not None and one.first_at is None
+        before = colours[-1] if colours and colours[-1] in ("look", "fail") else "look"
+        colours.append(before if only_rests else _colour(one))
     if course in HELD:
         recorded = len("".join(colour[:1] or " " for colour in colours).rstrip())
         colours[recorded:] = [road_words.MARKS[course][1]] * (len(colours) - recorded)
@@ -247,7 +252,7 @@ def _colour(one: Figures | None) -> str:
     bad, everything = sum(one.counts[kind] for kind in _BAD), max(sum(one.counts.values()), 1)
     if bad / everything >= 0.1:
         return "fail"
-    is_slowed = one.rate is not None or (bad + one.counts["throttled"]) / everything >= 0.01
+    is_slowed = one.rate is not None or one.rested > 0 or (bad + one.counts["throttled"]) / everything >= 0.01
     return "look" if is_slowed else "reach"
 
 
@@ -267,6 +272,7 @@ def _point(moment: datetime, one: Figures | None, span: Span) -> dict[str, Any]:
     return {
         "at": word,
         "counts": one.counts,
+        "rested": round(one.rested),
         "p50": _milliseconds(one.quantile(0.5)),
         "p99": _milliseconds(one.quantile(0.99)),
         "window": one.window,

@@ -60,11 +60,6 @@ def why(reason: str) -> str:
     return _WHY.get(reason, "it asked us to")
 
 
-def why_slow(reason: str) -> str:
-    """Why a rate holds: where nothing answered since, it is that of an earlier throttle."""
-    return "it slowed us down before" if reason == UNREACHABLE else why(reason)
-
-
 def pace(per_second: float) -> str:
     """A rate in the unit in which it is a number to read: `6,240 a second`, `500 a minute`, `30 an hour`."""
     number, unit = _in_a_unit(per_second)
@@ -117,8 +112,8 @@ def sentence(road: Road | None, now: datetime) -> str:
     if course is Course.WAITING:
         then = f", then goes on at {rate}" if road.rate else ""
         return f"Waits until {until} because {why(road.reason)}{then}."
-    at = f" at {clock(road.throttled_at, now)}" if road.throttled_at and road.reason != UNREACHABLE else ""
-    return f"Slowed to {rate} because {why_slow(road.reason)}{at}. It grows back by itself."
+    at = f" at {clock(road.throttled_at, now)}" if road.throttled_at else ""
+    return f"Slowed to {rate} because {why(road.reason)}{at}. It grows back by itself."
 
 
 def short(road: Road, now: datetime) -> str:
@@ -138,7 +133,7 @@ def notice(service: int, road: Road, now: datetime) -> str:
     name, until = name_of(service), _until(road, now)
     return {
         Course.OPEN: "",
-        Course.SLOWED: f"{name} slows this site: {pace(road.rate or 0)} at most, because {why_slow(road.reason)}.",
+        Course.SLOWED: f"{name} slows this site: {pace(road.rate or 0)} at most, because {why(road.reason)}.",
         Course.WAITING: f"{name} slows this site until {until}, because {why(road.reason)}.",
         Course.PROBED: f"{name} is being tried with a few, because {why(road.reason)} before.",
         Course.UNREACHABLE: f"{name} is out of reach; it is tried again at {until}.",

@@ -30,8 +30,11 @@ class ServiceState(models.Model):
     tokens_at = models.DateTimeField(null=True)
     troubled_devices = ArrayField(models.BigIntegerField(), null=True)  # those of bad answers since the last good one
     strikes = models.PositiveSmallIntegerField(default=0, db_default=0)  # pauses since the last good answer
-    throttled_at = models.DateTimeField(null=True)  # when it was last slowed down or paused
+    throttled_at = models.DateTimeField(null=True)  # when it was last slowed down, or paused with no rate
     paused_until = models.DateTimeField(null=True)
+    slowed_by = models.CharField(
+        max_length=16, default="", db_default=""
+    )  # why there is a rate: throttled, unavailable
     reason = models.CharField(max_length=64, blank=True)  # throttled, unavailable, unreachable, key_refused
     refused_devices = ArrayField(models.BigIntegerField(), null=True)  # see refusals.py
     updated_at = models.DateTimeField(auto_now=True)
@@ -47,6 +50,7 @@ class ServiceMinute(models.Model):
     """What a road answered in one minute; a figure is the sum over the slots. Kept for two weeks.
 
     Each answer counts in one column. `latency`: answers by LATENCY_BOUNDS; `window`, `rate`: as last seen, None = open.
+    Rests have a slot of their own, written when they begin, for the minutes to come.
     """
 
     pk = models.CompositePrimaryKey("service", "vapid_key_id", "minute", "slot")
@@ -66,6 +70,7 @@ class ServiceMinute(models.Model):
     latency = ArrayField(models.IntegerField())
     window = models.IntegerField(null=True, db_column="send_window")
     rate = models.FloatField(null=True)
+    rested = models.FloatField(default=0, db_default=0)  # seconds in which the road was asked to rest
 
     class Meta:
         db_table = "service_minute"

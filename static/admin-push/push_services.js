@@ -104,14 +104,14 @@ function tableOf(points) {
   const box = Object.assign(make("div", "pp-body-flush pp-table-box"), { tabIndex: 0, role: "region", ariaLabel: "The history as a table" });
   const table = make("table", "pp-table pp-table-dense");
   const head = table.createTHead().insertRow();
-  for (const [index, word] of ["Time", ...kinds.map(([, word]) => word), "p50", "p99", "Window", "Limit a minute"].entries()) {
+  for (const [index, word] of ["Time", ...kinds.map(([, word]) => word), "p50", "p99", "Window", "Limit a minute", "Rested"].entries()) {
     head.append(Object.assign(make("th", index ? "pp-right" : "", word), { scope: "col" }));
   }
   const body = table.createTBody();
   for (const point of points.filter((one) => one.counts).reverse()) {
     const row = body.insertRow();
     const limit = point.limit === null ? "–" : whole(point.limit);
-    const cells = [point.at, ...kinds.map(([kind]) => whole(point.counts[kind])), milliseconds(point.p50), milliseconds(point.p99), point.window ?? "–", limit];
+    const cells = [point.at, ...kinds.map(([kind]) => whole(point.counts[kind])), milliseconds(point.p50), milliseconds(point.p99), point.window ?? "–", limit, point.rested ? `${whole(point.rested)} s` : "–"];
     for (const [index, text] of cells.entries()) row.append(make("td", index ? "pp-right" : "pp-first pp-nowrap", String(text)));
   }
   box.append(table);

@@ -12,7 +12,7 @@ from pushplatform.sites.models import VapidKey
 
 def minute(key: VapidKey, at: datetime, *, service: int = 1, seconds: float = 0.04, slot: int = 0, **more: Any) -> None:
     """What a road answered in the minute of `at`, each answer after `seconds`."""
-    answers = sum(number for name, number in more.items() if name not in ("window", "rate", "unsent"))
+    answers = sum(number for name, number in more.items() if name not in ("window", "rate", "unsent", "rested"))
     latency = [0] * (len(LATENCY_BOUNDS) + 1)
     latency[next(place for place, bound in enumerate(LATENCY_BOUNDS) if bound >= seconds)] = answers
     begin = at.replace(second=0, microsecond=0)

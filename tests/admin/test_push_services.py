@@ -14,6 +14,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from campaigns import refusals
+from campaigns.answer_tally import SLOTS
 from campaigns.models import AnswerSample, ServiceState
 from pushplatform.sites.models import Membership
 from pushplatform.webpush.outcome import REASONS
@@ -135,6 +136,19 @@ def test_the_strip_shows_the_day_and_the_rest_a_road_is_in(ours: House, browser:
     state(ours.key, now, rest=600, reason="throttled")
     [slowed] = re.findall(said, page_of(browser))
     assert 12 <= int(slowed) <= 14
+
+
+def test_the_strip_shows_rests_that_are_over(ours: House, browser: Client) -> None:
+    now = timezone.now()
+    minute(ours.key, now - timedelta(hours=9), accepted=1, no_answer=99)
+    for quarter in range(1, 5):
+        minute(ours.key, now - timedelta(hours=9, minutes=-15 * quarter), slot=SLOTS, rested=60)
+    minute(ours.key, now - timedelta(hours=4), accepted=100)
+    minute(ours.key, now - timedelta(hours=3), slot=SLOTS, rested=60)
+    [said] = re.findall(r"by quarters of an hour: ([^.]+)\.", page_of(browser))
+    assert said == "1 clear, 1 slowed, 5 in trouble"
+    points = history_of(browser, f"1-{ours.key.pk}", "day").json()["points"]
+    assert [point["rested"] for point in points if point["counts"]] == [0, 60, 60, 60, 60, 0, 60]
 
 
 def test_a_throttle_of_hours_ago_is_over_without_anybody_having_sent(ours: House, browser: Client) -> None:

@@ -127,7 +127,12 @@ NESTED = {"due_elsewhere": (choosing, 1), "claim": (leases, 2), "load_job": (sen
 
 @pytest.mark.parametrize(
     ("name", "strike"),
-    [("due_elsewhere", cut_connection), ("claim", cut_connection), ("load_targets", cut_connection), ("load_job", fail)],
+    [
+        ("due_elsewhere", cut_connection),
+        ("claim", cut_connection),
+        ("load_targets", cut_connection),
+        ("load_job", fail),
+    ],
     ids=lambda value: getattr(value, "__name__", value),
 )
 def test_what_fails_at_a_batch_of_another_road_costs_that_batch_alone(

@@ -5,8 +5,11 @@ from datetime import UTC, timedelta
 import pytest
 from django.utils import timezone
 
-from campaigns import choosing, retries, roads, sending
+from campaigns import choosing, pacing, retries, road_history, roads, sending
+from campaigns.answer_tally import SLOTS, Run
 from campaigns.models import Batch, Delivery, Message, Retry, ServiceMinute, ServiceState
+from campaigns.pacing import Road
+from campaigns.road_history import MINUTE, SPANS, RoadKey
 from tests.campaigns.pace import STEP, fault, fault_of_key, pass_time, posts, state, step, sums
 from tests.campaigns.world import assert_sums_agree, batch_ids, send, totals
 from tests.campaigns.world import retries as waiting
@@ -62,6 +65,41 @@ def test_what_is_throttled_is_given_back_and_not_asked_again_before_its_time(wor
     assert totals(message) == {}
     assert set(Retry.objects.filter(message_id=message.pk).values_list("attempt", "throttled")) == {(1, 1)}
     assert not Batch.objects.filter(message=message, state=Batch.State.LEASED).exists()
+
+
+def test_a_rest_is_written_into_the_minutes_it_covers_when_it_begins(world, transport, small):
+    world.devices(60, mode="count")
+    fault(world, 429, retry_after=150)
+    before = sums(world, "rested")
+    begun = timezone.now()
+    send(world.launched(), transport)
+    found = state(world)
+    minutes = ServiceMinute.objects.filter(vapid_key_id=world.key.pk, slot=SLOTS, minute__gte=begun - MINUTE)
+    assert 3 <= minutes.count() <= 4
+    assert max(one.rested for one in minutes) == 60
+    assert sum(one.rested for one in minutes) == pytest.approx(
+        (found.paused_until - found.throttled_at).total_seconds()
+    )
+    assert sums(world, "rested") - before == pytest.approx(sum(one.rested for one in minutes))
+    road = RoadKey(found.service, found.vapid_key_id)
+    _, series = road_history.series([road], SPANS["hour"], begun + 2 * MINUTE)
+    assert series[road][-1].rested == 60
+    assert road_history.figures([road], begun + 2 * MINUTE, begun + 3 * MINUTE) == {}
+
+
+def test_a_rate_that_a_rest_for_another_reason_comes_upon_keeps_its_own_reason():
+    now = timezone.now()
+    road = Road(now)
+    pacing.slow_down(road, Run(list(range(8)), throttled=8), accepted=600, seconds=60)
+    for later, run in ((20, Run(list(range(8)), silent=8)), (80, None)):
+        road.now = now + timedelta(seconds=later)
+        if run:
+            pacing.recover(road)
+            pacing.slow_down(road, run, accepted=0, seconds=60)
+            assert (road.reason, road.throttled_at) == ("unreachable", now)
+        pacing.recover(road)
+    assert road.rate is not None
+    assert (road.reason, road.throttled_at) == ("throttled", now)
 
 
 def test_throttled_attempts_do_not_count_and_end_in_accepted(world, transport):
