@@ -76,6 +76,7 @@ class ContactListAdmin(SiteScopedAdmin):
         faults = getattr(form, "file_faults", [])
         if report is not None:
             found = report.contact_list
+            form = UploadForm(contact_list=found)
         return self.page(
             request,
             "campaigns/segment_list.html",

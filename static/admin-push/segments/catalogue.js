@@ -21,7 +21,9 @@ export class Catalogue {
     this.segments = segments;
     this.lists = lists.map((one) => [one.id, one.name]);
     this.campaigns = campaigns.map((one) => [one.id, one.name]);
-    this.fields = [...fields, ...(segments.length ? [segmentField(segments)] : [])].map((field) => this.#completed(field));
+    const isAttribute = (field) => field.name.startsWith("contact.attributes."); // what a Site told of itself comes first
+    const sorted = [...fields.filter(isAttribute), ...fields.filter((field) => !isAttribute(field)), ...(segments.length ? [segmentField(segments)] : [])];
+    this.fields = sorted.map((field) => this.#completed(field));
     this.byName = new Map(this.fields.map((field) => [field.name, field]));
   }
 

@@ -2,7 +2,7 @@
 
 import { make, sentence, whole } from "./elements.js";
 
-const WAIT_MS = 150;
+const WAIT_MS = 100;
 const SAY_COUNTING_MS = 300;
 const LATER_MS = 700;
 
@@ -27,6 +27,7 @@ export class Count {
 
   #stale() {
     this.part("count-body").classList.add("pp-stale");
+    this.part("count-body").setAttribute("aria-busy", "true");
     this.strip.classList.add("pp-stale");
   }
 
@@ -58,6 +59,7 @@ export class Count {
 
   #fresh() {
     this.part("count-body").classList.remove("pp-stale");
+    this.part("count-body").setAttribute("aria-busy", "false");
     this.strip.classList.remove("pp-stale");
   }
 

@@ -42,3 +42,11 @@ export function placeBelow(panel, anchor, wanted) {
     maxHeight: `${Math.min(over ? above : below, 416)}px`,
   });
 }
+
+// The first click into a number takes all of it, so that typing puts another in its place.
+export function takesAll(input) {
+  let isFirst = false;
+  input.addEventListener("focus", () => { isFirst = true; });
+  input.addEventListener("click", () => { if (isFirst) input.select(); isFirst = false; });
+  return input;
+}

@@ -1,7 +1,7 @@
 // How each kind of value is asked for: `input` of an operator, as the catalogue names it.
 
 import { chipInput, suggestedInput } from "./chips.js";
-import { make, option } from "./elements.js";
+import { make, option, takesAll } from "./elements.js";
 import { drawMembers } from "./members.js";
 import { span } from "./spans.js";
 
@@ -49,7 +49,7 @@ function typed({ value, put, disabled, label = "Value" }, type, more = {}) {
     value: value ?? "", disabled, ...more,
     oninput: () => put(type === "number" ? number(input.value) : input.value === "" ? undefined : input.value),
   });
-  return input;
+  return type === "number" ? takesAll(input) : input;
 }
 
 // What the page cannot ask for is shown as it is, and kept.
