@@ -245,6 +245,7 @@ REST_FRAMEWORK = {
 }
 
 DEFAULT_EXCEPTION_REPORTER_FILTER = "pushplatform.error_pages.WithoutEndpoints"
+LOGGING_CONFIG = "pushplatform.log_lines.configure"
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
