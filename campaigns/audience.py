@@ -16,7 +16,6 @@ from campaigns.models import Lane, Message
 from campaigns.segment_fields import CATALOGUE
 from subscribers import segments
 from subscribers.models import Device, Purpose, Segment
-from subscribers.segments.fields import narrowed
 from subscribers.segments.rule import AnyOf
 
 
@@ -114,7 +113,8 @@ class Audience:
     def compiled(self) -> "Selection":
         """The query of this audience; raises segments.DefinitionError."""
         compiler = segments.Compiler(self.now)
-        include, exclude = self._any_of(self.include, compiler), self._any_of(self.exclude, compiler)
+        include = self._any_of(self.include, compiler, required=True)
+        exclude = self._any_of(self.exclude, compiler, required=False)
         if self.choice.reads_statistics:
             compiler.read("s")
         return Selection(self, compiler, include, exclude)
@@ -123,10 +123,12 @@ class Audience:
         """`compiled().query()`: its text and parameters."""
         return self.compiled().query(within, within_params)
 
-    def _any_of(self, definitions: Sequence[dict[str, Any]], compiler: segments.Compiler) -> segments.Sql:
+    def _any_of(
+        self, definitions: Sequence[dict[str, Any]], compiler: segments.Compiler, *, required: bool
+    ) -> segments.Sql:
         """The condition that one of the segments holds; of no segments none does."""
         rules = tuple(segments.parse(one, self.site_id, CATALOGUE, saved=self.saved) for one in definitions)
-        return compiler.condition(AnyOf(rules))
+        return compiler.condition(AnyOf(rules), required=required)
 
 
 class Selection(NamedTuple):
@@ -160,7 +162,7 @@ class Selection(NamedTuple):
         choice, bit = self.audience.choice, self.audience.bit
         fits, fits_params = choice.fits()
         joins = self.compiler.joins(narrow, narrow_params)
-        include, exclude = (narrowed(one, narrow, narrow_params) for one in (self.include, self.exclude))
+        include, exclude = (self.compiler.settled(one, narrow, narrow_params) for one in (self.include, self.exclude))
         engaged = ", coalesce(s.clicked, 0) clicked, coalesce(s.shown, 0) shown" if choice.reads_statistics else ""
         sql = f"""
             select d.id, coalesce(d.contact_id, 0) cid, d.service, d.vapid_key_id, d.last_seen_at,

@@ -15,7 +15,6 @@ from pushplatform.sites import public_ids
 from subscribers import segments
 from subscribers.models import ConsentState, Decision, Device, Purpose, Scope
 from subscribers.segments.describe import describe
-from subscribers.segments.fields import narrowed
 from subscribers.segments.rule import All, AnyOf, Not, Rule, Saved, Test
 
 AT_ONCE: Final = 100
@@ -120,19 +119,20 @@ def _answers(tests: Sequence[Test], ids: Sequence[int], now: datetime) -> dict[i
 
 def _rows(tests: Sequence[Test], ids: Sequence[int], now: datetime) -> Iterator[tuple[int, Sequence[Any]]]:
     compiler = segments.Compiler(now)
-    columns, parameters = [], []
-    few: tuple[str, list[Any]] = ("= any(%s)", [list(ids)])
+    columns = []
     for test in tests:
         operator = test.field.operators[test.op]
-        verdict = narrowed(compiler.condition(test), *few)
+        verdict = compiler.condition(test)
         value = operator.found(test.value, now) if operator.found else test.field.found
-        found = narrowed(compiler.expression(value), *few)
-        columns += [f"({verdict.text}) is true", f"to_jsonb({found.text})"]
-        parameters += [*verdict.parameters, *found.parameters]
+        found = compiler.expression(value)
+        columns += [verdict._replace(text=f"({verdict.text}) is true"), found._replace(text=f"to_jsonb({found.text})")]
+    few: tuple[str, list[Any]] = ("= any(%s)", [list(ids)])
+    settled = [compiler.settled(one, *few) for one in columns]
+    parameters = [parameter for one in settled for parameter in one.parameters]
     joins = compiler.joins(*few)
     with connection.cursor() as cursor:
         cursor.execute(
-            f"select d.id, {', '.join(columns)} from device d {joins.text} where d.id = any(%s)",
+            f"select d.id, {', '.join(one.text for one in settled)} from device d {joins.text} where d.id = any(%s)",
             [*parameters, *joins.parameters, list(ids)],
         )
         for id_, *row in cursor.fetchall():

@@ -11,7 +11,7 @@ from datetime import datetime
 from functools import cache, partial
 from typing import Any, Final, NamedTuple
 
-from campaigns.models import Campaign, ReceiptKind
+from campaigns.models import Campaign, Message, ReceiptKind
 from pushplatform.sites import public_ids
 from pushplatform.webpush.outcome import Outcome
 from subscribers import segments
@@ -28,6 +28,7 @@ from subscribers.segments.fields import (
     Table,
     Wrong,
     found_in,
+    of_statistics,
 )
 from subscribers.segments.occurrences import Times, What, how_often, when_last
 
@@ -59,6 +60,8 @@ KINDS: Final = (
 class OfCampaign(NamedTuple):
     id: int
     name: str
+    message_ids: tuple[int, ...]
+    """Told to the database as numbers: it then reads their partitions alone, and knows how much that is."""
 
 
 def _read_campaign(given: Mapping[str, Any], site: Surroundings) -> OfCampaign | None:
@@ -71,7 +74,7 @@ def _read_campaign(given: Mapping[str, Any], site: Surroundings) -> OfCampaign |
     found = Campaign.objects.filter(pk=number, site_id=site.site_id).first()
     if found is None:
         raise Wrong("campaign", "unknown_campaign", "is no campaign of this Site")
-    return OfCampaign(found.pk, found.name)
+    return OfCampaign(found.pk, found.name, tuple(Message.objects.filter(campaign=found).values_list("pk", flat=True)))
 
 
 def _say_campaign(campaign: OfCampaign | None) -> str:
@@ -84,15 +87,14 @@ _WHAT: Final = What(frozenset({"campaign"}), _read_campaign, _say_campaign)
 def _source(kind: Kind, campaign: OfCampaign | None, cutoff: int | None) -> tuple[str, str, list[Any]]:
     """The column of devices, the table and condition, and the parameters; `cutoff`: only after this second."""
     if kind.receipt is None:
-        device, where, parameters = "device_id", "status = %s", [int(Outcome.ACCEPTED)]
+        device, where, parameters = "device_id", "status = %s", list[Any]([int(Outcome.ACCEPTED)])
         source = "delivery"
     else:
         device, where, parameters = "device_ref", "kind = %s and device_ref > 0", [kind.receipt]
         source = "receipt"
     if campaign is not None:
-        # As an array: a join would read every message's facts.
-        where += " and message_id = any(array(select id from message where campaign_id = %s))"
-        parameters.append(campaign.id)
+        where += " and message_id = any(%s::bigint[])"
+        parameters.append(list(campaign.message_ids))
     if cutoff is not None:
         where += " and at >= to_timestamp(%s)"
         parameters.append(cutoff + 1)
@@ -127,9 +129,9 @@ def _at_least(kind: Kind, times: int, value: Times, now: datetime) -> Sql:
     if times <= 0:
         return Sql("true")
     if value.what is None and cutoff is None:
-        return Sql(f"s.{kind.name} >= %s", (times,))
+        return of_statistics(f"s.{kind.name} >= %s", (times,))
     if value.what is None and times <= NEWEST:
-        return Sql(f"s.recent_{kind.name}[{times}] > %s", (cutoff,))
+        return of_statistics(f"s.recent_{kind.name}[{times}] > %s", (cutoff,))
     if times == 1:
         return _ever(kind, value.what, cutoff)
     return Sql("facts1.n >= %s", (times,), (_facts(kind, value.what, cutoff),))
@@ -168,9 +170,10 @@ def _last(kind: Kind, measured: str, campaign: OfCampaign | None) -> dict[str, O
     tables = () if campaign is None else (_facts(kind, campaign, None),)
 
     def wrap(sql: Sql) -> Sql:
-        return Sql(f"({measured}{sql.text})", sql.parameters, tables)
+        known = of_statistics(sql.text, sql.parameters) if campaign is None else sql
+        return Sql(f"({measured}{known.text})", known.parameters, tables)
 
-    known = Sql(f"{column} is not null", (), tables) if campaign is None else _ever(kind, campaign, None)
+    known = of_statistics(f"{column} is not null", ()) if campaign is None else _ever(kind, campaign, None)
     ever = operators.presence(lambda value, now: known._replace(text=f"({measured}{known.text})"))
     said = {"is_set": "ever", "is_not_set": "never"}
     found = operators.time(column, wrap) | {

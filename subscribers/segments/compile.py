@@ -1,16 +1,17 @@
 """Makes one parametrised SQL query of Rules: a condition for each, and the tables that their tests read."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 from django.utils import timezone
 
-from subscribers.segments.fields import NARROW, Narrow, Sql, Table, narrowed
+from subscribers.segments.fields import NARROW, OF_STATISTICS, STATISTICS, Narrow, Sql, Table, narrowed
 from subscribers.segments.rule import All, AnyOf, Not, Rule, Saved, Test
 
 _FACTS: Final = re.compile(r"\bfacts(\d)?\.")
+_IN_STATISTICS: Final = re.compile(".*?".join(map(re.escape, STATISTICS)))
 _PLAIN: Final = {
     "c": ("left join contact c on c.id = d.contact_id", "c.id"),
     "s": ("left join device_stats s on s.device_id = d.id", "s.device_id"),
@@ -38,40 +39,43 @@ class Compiler:
         self._aliases: set[str] = set()
         self._can_be_narrowed = True
 
-    def condition(self, rule: Rule) -> Sql:
-        """The expression of a rule, to be given to `narrowed`. It may be null, which counts as false."""
+    def condition(self, rule: Rule, *, required: bool = True) -> Sql:
+        """The expression of a rule, to be given to `settled`. It may be null, which counts as false.
+
+        `required`: whether nobody is meant for whom it does not hold.
+        """
         match rule:
             case All(rules):
-                return self._joined(rules, " and ", "true")
+                return self._joined(rules, " and ", "true", required)
             case AnyOf(rules):
-                return self._joined(rules, " or ", "false")
+                return self._joined(rules, " or ", "false", required and len(rules) == 1)
             case Not(inner):
                 # Null counts as false everywhere; and, or keep it so, only here it would turn into something else.
-                text, parameters, _ = self.condition(inner)
+                text, parameters, _ = self.condition(inner, required=False)
                 return Sql(f"({text} is not true)", parameters)
             case Test(field, op, value):
-                return self.test(field.operators[op].sql(value, self._now))
+                return self.test(field.operators[op].sql(value, self._now), required=required)
             case Saved():
-                return self.condition(rule.rule)
+                return self.condition(rule.rule, required=required)
 
-    def _joined(self, rules: tuple[Rule, ...], word: str, empty: str) -> Sql:
+    def _joined(self, rules: tuple[Rule, ...], word: str, empty: str, required: bool) -> Sql:
         if not rules:
             return Sql(empty)
-        parts = [self.condition(rule) for rule in rules]
+        parts = [self.condition(rule, required=required) for rule in rules]
         return Sql(
             "(" + word.join(part.text for part in parts) + ")",
             tuple(parameter for part in parts for parameter in part.parameters),
         )
 
     def expression(self, sql: Sql) -> Sql:
-        """An expression of a field, in brackets, with its tables joined; to be given to `narrowed`."""
+        """An expression of a field, in brackets, with its tables joined; to be given to `settled`."""
         names = [self._tables.setdefault(repr(one), (f"f{len(self._tables)}", one))[0] for one in sql.tables]
         text = _FACTS.sub(lambda match: f"{names[int(match[1] or 1) - 1]}.", sql.text)
-        self._aliases.update(alias for alias in _PLAIN if re.search(rf"\b{alias}\.", text))
+        self._aliases.update(_read(text))
         self._can_be_narrowed &= all(one.column for one in sql.parameters if isinstance(one, Narrow))
         return Sql(f"({text})", sql.parameters)
 
-    def test(self, sql: Sql) -> Sql:
+    def test(self, sql: Sql, *, required: bool = True) -> Sql:
         """The condition of one test.
 
         Where it cannot hold without a row of a table it says so: the planner does not see it in everything, and only
@@ -80,8 +84,25 @@ class Compiler:
         found = self.expression(sql)
         if found.text.endswith("is not true))"):
             return found
-        rows = [column for alias, (_, column) in _PLAIN.items() if re.search(rf"\b{alias}\.", found.text)]
+        if required and STATISTICS[0] in found.text:
+            self._aliases.add("s")
+        rows = [_PLAIN[alias][1] for alias in _read(found.text)]
         return found._replace(text="".join(["(", *(f"{column} is not null and " for column in rows), found.text, ")"]))
+
+    def settled(self, sql: Sql, narrow: str = "", parameters: Sequence[Any] = ()) -> Sql:
+        """An expression as it stands beside `joins`, when all are compiled; `narrow` as there.
+
+        Statistics that are joined anyway answer every condition on them. Else they are asked for a set of devices: to
+        join all of them for a `not`, or one of several rules, takes half as long again.
+        """
+        begin, end = STATISTICS
+        if "s" in self._aliases:
+            text = sql.text.replace(f"{NARROW}{end}", ")").replace(begin, f"({OF_STATISTICS} is not null and ")
+            return narrowed(
+                Sql(text, tuple(one for one in sql.parameters if one != Narrow(OF_STATISTICS))), narrow, parameters
+            )
+        text = sql.text.replace(end, ")").replace(begin, f"d.id in (select {OF_STATISTICS} from device_stats s where ")
+        return narrowed(Sql(text, sql.parameters), narrow, parameters)
 
     def read(self, alias: str) -> None:
         """Joins contact `c`, device_stats `s` or subscription `u` whatever the rules read."""
@@ -104,9 +125,15 @@ class Compiler:
         return self._can_be_narrowed and all(table.device for _, table in self._tables.values())
 
 
+def _read(text: str) -> list[str]:
+    """The aliases that an expression reads."""
+    outside = _IN_STATISTICS.sub("", text)
+    return [alias for alias in _PLAIN if re.search(rf"\b{alias}\.", outside)]
+
+
 def compile_rule(rule: Rule, now: datetime | None = None) -> Compiled:
     """One rule as SQL; `now` as of Compiler."""
     compiler = Compiler(now)
-    condition = narrowed(compiler.condition(rule))
+    condition = compiler.settled(compiler.condition(rule))
     joins = compiler.joins()
     return Compiled(joins.text, list(joins.parameters), condition.text, list(condition.parameters))

@@ -46,11 +46,23 @@ class Sql(NamedTuple):
 
 UNKNOWN: Final = Sql("null")
 
+STATISTICS: Final = ("{statistics ", " statistics}")
+"""What begins and ends a condition on device_stats `s` that `compile.py` may ask of a join or of a set of devices."""
+
 
 def found_in(column: str, query: str, parameters: tuple[Any, ...], device: str = "") -> Sql:
     """Whether `column` stands in what a query selects: no row is joined, none counted, and its hash table may be read
     under `not` as well. The query ends with its `where`, and NARROW can be said of its column `device`."""
     return Sql(f"{column} in (select {query} {NARROW})", (*parameters, Narrow(device)))
+
+
+def of_statistics(condition: str, parameters: tuple[Any, ...]) -> Sql:
+    """Whether the device has statistics that meet a condition on `s`, which is not met without a row."""
+    begin, end = STATISTICS
+    return Sql(f"{begin}{condition}{NARROW}{end}", (*parameters, Narrow(OF_STATISTICS)))
+
+
+OF_STATISTICS: Final = "s.device_id"
 
 
 def narrowed(sql: Sql, narrow: str = "", parameters: Sequence[Any] = ()) -> Sql:
