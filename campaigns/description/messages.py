@@ -18,6 +18,7 @@ from pushplatform.api.description.shapes import (
     boolean,
     choice,
     either,
+    extended,
     integer,
     listed,
     mapping,
@@ -330,20 +331,16 @@ GET: Final = Operation(
         Answer(
             200,
             "The message.",
-            MESSAGE
-            | {
-                "properties": MESSAGE["properties"]
-                | {
-                    "people": nullable(
-                        answer(
-                            "Contacts. Null of a large message until it is worked out.",
-                            **{name: integer() for name in ("targeted", "reached", "shown", "clicked")},
-                        )
-                    ),
-                    "failures": mapping(integer(), "Devices by reason; docs/api/reasons.md explains each."),
-                },
-                "required": [*MESSAGE["required"], "people", "failures"],
-            },
+            extended(
+                MESSAGE,
+                people=nullable(
+                    answer(
+                        "Contacts. Null of a large message until it is worked out.",
+                        **{name: integer() for name in ("targeted", "reached", "shown", "clicked")},
+                    )
+                ),
+                failures=mapping(integer(), "Devices by reason; docs/api/reasons.md explains each."),
+            ),
             {
                 "finished": Example(
                     "It was sent",

@@ -9,6 +9,7 @@ from pushplatform.api.description.shapes import (
     boolean,
     choice,
     either,
+    extended,
     integer,
     listed,
     nullable,
@@ -109,12 +110,7 @@ TELL: Final = Operation(
         Answer(
             201,
             "The line as it was recorded.",
-            LINE
-            | {
-                "properties": LINE["properties"]
-                | {"counts": boolean("Whether it is the CRM's newest word for this purpose.")},
-                "required": [*LINE["required"], "counts"],
-            },
+            extended(LINE, counts=boolean("Whether it is the CRM's newest word for this purpose.")),
             {"granted": Example("Recorded", {**_GRANTED, "counts": True})},
         )
     ],

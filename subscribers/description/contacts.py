@@ -8,6 +8,7 @@ from pushplatform.api.description.shapes import (
     any_object,
     anything,
     boolean,
+    extended,
     integer,
     listed,
     mapping,
@@ -342,20 +343,16 @@ EXPORT: Final = Operation(
                 contact=ref("Contact"),
                 lists=listed(said(), "Names of the uploaded lists that hold the id."),
                 devices=listed(
-                    {
-                        "allOf": [
-                            ref("Device"),
-                            answer(
-                                logged_out_at=nullable(time()),
-                                subscribed_on_page=nullable(said()),
-                                statistics=nullable(any_object()),
-                            ),
-                        ]
-                    }
+                    extended(
+                        DEVICE,
+                        logged_out_at=nullable(time()),
+                        subscribed_on_page=nullable(said()),
+                        statistics=nullable(any_object()),
+                    )
                 ),
                 consents=answer(
                     state=listed(STATE),
-                    history=listed({"allOf": [LINE, answer(evidence=nullable(any_object("Proof that is kept.")))]}),
+                    history=listed(extended(LINE, evidence=nullable(any_object("Proof that is kept.")))),
                 ),
                 events=listed(
                     answer(

@@ -90,6 +90,12 @@ def answer(about: str = "", /, *, optional: Iterable[str] = (), **members: Shape
     return _shape(about, type="object", properties=members, required=[n for n in members if n not in optional])
 
 
+def extended(shape: Shape, **members: Shape) -> Shape:
+    """The answer with further members that are always there."""
+    required = [*shape["required"], *members]
+    return shape | {"properties": {**shape["properties"], **members}, "required": required}
+
+
 def page_of(items: Shape) -> Shape:
     """A page of a list (pagination.py)."""
     return answer(
