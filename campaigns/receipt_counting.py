@@ -33,6 +33,15 @@ class Fact(NamedTuple):
     implied: bool
 
 
+class Moved(NamedTuple):
+    """A receipt whose time was implied, and is known now."""
+
+    device_ref: int
+    kind: int
+    before: datetime
+    after: datetime
+
+
 class MessageFacts(NamedTuple):
     """What counting needs to know of a Message. `actions`: the names of its buttons."""
 
@@ -143,6 +152,46 @@ def _of_measured(
         and (device.allowed & bit or messages[fact.message_id].measures_everyone)
     ]
     return [list(column) for column in zip(*rows, strict=True)]
+
+
+def move(moved: Sequence[Moved], others: set[int]) -> list[datetime]:
+    """Moves times that were implied in the statistics of their devices; the time that each receipt shall have.
+
+    That is no earlier than the tenth newest where more than ten are counted: nobody knows any more what stood behind.
+    `others`: devices to be counted in the same transaction, which are locked here too, to keep the order of locks.
+    """
+    pairs = [(kind, _COLUMNS[kind]) for kind in sorted({one.kind for one in moved})]
+    columns = ", ".join(f"{name}, recent_{name}" for _, name in pairs)
+    ids = sorted(id_ for id_ in others | {one.device_ref for one in moved} if id_ > 0)
+    found: dict[tuple[int, int], tuple[int, list[int]]] = {}
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"select device_id, {columns} from device_stats where device_id = any(%s) order by device_id for update",
+            [ids],
+        )
+        for id_, *values in cursor.fetchall():
+            found |= {(id_, kind): (values[2 * place], values[2 * place + 1]) for place, (kind, _) in enumerate(pairs)}
+        times = [_moved(one, *found.get((one.device_ref, one.kind), (0, []))) for one in moved]
+        for device_ref, kind in sorted({one[:2] for one in moved} & found.keys()):
+            name, (_, recent) = _COLUMNS[kind], found[device_ref, kind]
+            cursor.execute(
+                f"update device_stats set recent_{name} = %s, last_{name}_at = to_timestamp(%s) where device_id = %s",
+                [recent, recent[0] if recent else None, device_ref],
+            )
+    return times
+
+
+def _moved(one: Moved, counted: int, recent: list[int]) -> datetime:
+    """The time that it gets; `recent` is changed to it. Who is not measured has no such time there."""
+    before = int(one.before.timestamp())
+    if before not in recent:
+        return one.after
+    oldest = datetime.fromtimestamp(recent[-1], UTC)
+    after = max(one.after, oldest) if counted > len(recent) else one.after
+    recent.remove(before)
+    recent.append(int(after.timestamp()))
+    recent.sort(reverse=True)
+    return after
 
 
 def _device_stats_statement() -> str:

@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 from django.db import connection, transaction
 
 from campaigns.models import ReceiptKind
-from campaigns.receipt_counting import Fact, MessageFacts, count
+from campaigns.receipt_counting import Fact, MessageFacts, Moved, count, move
 from campaigns.receipt_tokens import TokenSubject, parse_receipts
 from pushplatform.partitions import MESSAGE_EPOCH
 from pushplatform.sites.models import Site
@@ -136,23 +136,32 @@ def _insert(facts: Sequence[Fact], now: datetime) -> list[Fact]:
 def _confirm(said: Sequence[Fact], written: Sequence[Fact], now: datetime) -> None:
     """Puts reports in the place of what a later step had implied, which they cannot follow. They have been counted."""
     new = {fact[:3] for fact in written}
-    waiting = [fact for fact in said if fact[:3] not in new]
+    waiting = {fact[:3]: fact for fact in said if fact[:3] not in new}
     if not waiting:
         return
-    messages, refs, kinds, times, actions, _ = zip(*waiting, strict=True)
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            with x as (
-                select r.message_id, r.device_ref, r.kind, u.a, u.b from receipt r join unnest(
-                    %s::bigint[], %s::bigint[], %s::smallint[], %s::timestamptz[], %s::text[]
-                ) u(m, d, k, a, b) on r.message_id = u.m and r.device_ref = u.d and r.kind = u.k
-                where r.implied order by 1, 2, 3 for update of r
-            )
-            update receipt r set at = least(x.a, r.at), action = x.b, implied = false, reported_at = %s from x
-            where r.message_id = x.message_id and r.device_ref = x.device_ref and r.kind = x.kind
+            select message_id, device_ref, kind, at from receipt r
+            join unnest(%s::bigint[], %s::bigint[], %s::smallint[]) u(m, d, k)
+                on r.message_id = u.m and r.device_ref = u.d and r.kind = u.k
+            where r.implied order by 1, 2, 3 for update of r
             """,
-            [*map(list, (messages, refs, kinds, times, actions)), now],
+            [list(column) for column in zip(*waiting, strict=True)],
+        )
+        implied = [(waiting[m, d, k], at) for m, d, k, at in cursor.fetchall()]
+        if not implied:
+            return
+        earlier = [Moved(fact.device_ref, fact.kind, at, min(fact.at, at)) for fact, at in implied]
+        times = move(earlier, {fact.device_ref for fact in written})
+        rows = [(*fact[:3], at, fact.action) for (fact, _), at in zip(implied, times, strict=True)]
+        cursor.execute(
+            """
+            update receipt r set at = x.a, action = x.b, implied = false, reported_at = %s
+            from unnest(%s::bigint[], %s::bigint[], %s::smallint[], %s::timestamptz[], %s::text[]) x(m, d, k, a, b)
+            where r.message_id = x.m and r.device_ref = x.d and r.kind = x.k
+            """,
+            [now, *map(list, zip(*rows, strict=True))],
         )
 
 

@@ -122,6 +122,30 @@ def test_what_was_implied_gives_way_to_its_report_and_is_not_counted_again(messa
     assert figures(MessageTotal.objects.filter(message_id=message.pk)) == {"received": 1, "shown": 1, "clicked": 1}
 
 
+def test_a_report_moves_the_time_that_was_implied_in_the_devices_statistics_too(
+    message: Message, device: Device
+) -> None:
+    shown_at, clicked_at, now = (NOW + timedelta(hours=1, seconds=seconds) for seconds in (0, 5, 30))
+    report(message, device, "clicked", at=clicked_at, now=now)
+    report(message, device, "shown", at=shown_at, now=now)
+    stats = DeviceStats.objects.get(device_id=device.pk)
+    assert (stats.last_shown_at, stats.recent_shown) == (shown_at, [int(shown_at.timestamp())])
+    assert (stats.last_received_at, stats.recent_received) == (clicked_at, [int(clicked_at.timestamp())])
+
+
+def test_a_moved_time_never_hides_one_that_the_statistics_do_not_keep(site: Site, device: Device) -> None:
+    start = NOW + timedelta(hours=1)
+    times = [start + timedelta(minutes=number) for number in range(11)]
+    messages = [new_message(site) for _ in times]
+    for message, at in zip(messages, times, strict=True):
+        report(message, device, "clicked", at=at, now=times[-1])
+    report(messages[-1], device, "shown", at=NOW + timedelta(seconds=1), now=times[-1])
+    stats = DeviceStats.objects.get(device_id=device.pk)
+    facts = sorted((one.at for one in Receipt.objects.filter(kind=SHOWN)), reverse=True)
+    assert stats.recent_shown == [int(at.timestamp()) for at in facts[:10]]
+    assert stats.last_shown_at == facts[0] == times[-2]
+
+
 def test_the_first_report_of_each_kind_is_kept_whatever_comes_after(message: Message, device: Device) -> None:
     second, first, now = (NOW + timedelta(hours=1, seconds=seconds) for seconds in (0, 5, 30))
     report(message, device, "received", "shown", "clicked", at=first, now=now)

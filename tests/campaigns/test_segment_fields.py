@@ -72,6 +72,35 @@ def test_statistics_answer_as_counting_the_facts_does(site: Site, monkeypatch: p
     assert {len(ids) for ids in found.values()} >= {0, 1, 2, 3, 4}
 
 
+@pytest.mark.parametrize("newest", [10, 0])
+@pytest.mark.parametrize("least", [1, 2])
+@pytest.mark.parametrize("kind", ["clicked", "sent"])
+def test_a_span_of_time_begins_with_the_next_whole_second(
+    site: Site, monkeypatch: pytest.MonkeyPatch, newest: int, least: int, kind: str
+) -> None:
+    monkeypatch.setattr("campaigns.segment_fields.NEWEST", newest)
+    now = timezone.now().replace(microsecond=500_000)
+    begins = (now - timedelta(minutes=10)).replace(microsecond=0)
+    within, before = measured_device(site), measured_device(site)
+    for device, second in ((within, 1.0), (before, 0.999_999)):
+        for _ in range(least):
+            message = new_message(site, new_campaign(site))
+            # Reports cannot be older than their message.
+            message.id -= 3_600_000 << 20
+            message.save(force_insert=True)
+            at = begins + timedelta(seconds=second)
+            accepted(message, device, at)
+            record_reports([Report(token_of(message, device), "clicked", at=at)], now)
+            Batch.objects.create(
+                message=message, service=6, vapid_key_id=1, lane=2, device_ids=[device.pk], contact_ids=[0], n=1,
+                state=Batch.State.DONE, expires_at=now,
+            )  # fmt: skip
+    while rolling_up.roll_up():
+        pass
+    rule = {"field": f"engagement.{kind}_count", "op": "gte", "value": least, "within": "10m"}
+    assert ids_of(rule, site, now) == {within.pk}
+
+
 def test_reports_of_who_withdrew_measurement_are_not_asked(site: Site) -> None:
     device, message = measured_device(site), new_message(site, new_campaign(site))
     record_reports([Report(token_of(message, device), "clicked")], timezone.now())
