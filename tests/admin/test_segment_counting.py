@@ -11,6 +11,8 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from campaigns.audience import Waterfall
+from campaigns.previewing import Preview
 from pushplatform.sites import public_ids
 from subscribers.models import Behaviour
 from tests.admin.house import House
@@ -155,6 +157,28 @@ def test_why_says_whom_it_does_not_know(ours: House, theirs: House, browser: Cli
     assert answer.status_code == 422
     assert "this CRM id" in answer.json()["error"] or "id" in answer.json()["error"]
     assert "ours" not in answer.json()["error"]
+
+
+@pytest.mark.parametrize(
+    ("found", "figures", "few"),
+    [
+        (Preview(Waterfall(61_234, 60_911, 60_911, 60_911, 59_876, 41_203), error=0.031), 61_000, False),
+        (Preview(None, few=True), None, True),
+        (Preview(None), None, False),
+    ],
+)
+def test_what_a_sample_says_is_told_as_such(
+    ours: House,
+    browser: Client,
+    monkeypatch: pytest.MonkeyPatch,
+    found: Preview,
+    figures: int | None,
+    few: bool,
+) -> None:
+    monkeypatch.setattr("campaigns.admin.segment_count.preview", lambda audience, token: found)
+    said = asked(browser, ours, "count", {"all": []}).json()
+    assert (said["figures"] and said["figures"]["matched"], said["few"], said["exact"]) == (figures, few, False)
+    assert said["error"] == found.error
 
 
 def test_a_newer_count_of_the_same_tab_ends_the_one_before(

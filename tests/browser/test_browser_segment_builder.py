@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from django.utils import timezone
 from playwright.sync_api import Locator, Page, expect
 
 from pushplatform.sites import public_ids
 from pushplatform.sites.models import Site
-from subscribers.models import ContactList, Segment
+from subscribers.models import Behaviour, ContactList, Segment
 from tests.browser.browsers import Browser
 from tests.browser.real_platform import Marketer, RealPlatform
 from tests.browser.segment_people import people, settle, wanted
@@ -297,3 +298,49 @@ def test_why_somebody_is_not_in_it_is_answered_rule_by_rule(page: Page) -> None:
     expect(lines.nth(0).get_by_role("img")).to_have_text("✗")
     expect(lines.nth(1).get_by_role("img")).to_have_text("✓")
     expect(lines.nth(1)).to_contain_text("found: pro")
+
+
+def test_a_sample_is_marked_as_one(page: Page) -> None:
+    steps = ("matched", "with_consent", "active", "after_exclusions", "after_device_choice", "people")
+    said: dict[str, Any] = {
+        "figures": dict.fromkeys(steps, 61_000), "exact": False, "error": 0.031, "few": False,
+        "sentence": "tags include x", "purpose": None, "without": [], "picks_one": False, "chooses": False,
+    }  # fmt: skip
+    page.route("**/segment/count/**", lambda route: route.fulfill(json=said))
+    shows(page, {"all": [tag("x")]})
+    expect(page.locator("[data-total]")).to_have_text("about 61,000 people · 61,000 devices ± 3 %")
+    said.update({"figures": None, "few": True, "error": None})
+    shows(page, {"all": [tag("y")]})
+    expect(page.locator("[data-total]")).to_have_text("Few")
+    expect(page.locator("[data-count-said]")).to_have_text(re.compile("^Few"))
+
+
+def test_an_events_name_is_suggested_and_its_properties_are_compared_as_numbers(page: Page) -> None:
+    site = Site.objects.get()
+    for _ in range(2):
+        Behaviour.objects.create(
+            site_id=site.pk, contact_id=site.contacts.first().pk, name="cart_abandoned", occurred_at=timezone.now()
+        )
+    keys = Keys(page)
+    page.locator("[data-part=add-rule]").click()
+    keys.field("did")
+    page.get_by_label("Name of the event", exact=True).click()
+    page.get_by_role("option", name="cart_abandoned 2").click()
+    page.get_by_role("button", name="+ property").click()
+    page.get_by_label("Property", exact=True).fill("total")
+    page.get_by_label("How it compares").last.select_option(label="is more than")
+    page.get_by_label("Value of the property").fill("20")
+    rule = {"field": "event", "op": "within", "value": "30d", "name": "cart_abandoned"}
+    assert written(page) == {"all": [rule | {"where": [{"property": "total", "op": "gt", "value": 20}]}]}
+
+
+def test_everything_fits_on_a_phone(page: Page) -> None:
+    page.set_viewport_size({"width": 390, "height": 844})
+    shows(page, {"all": [tag("a"), {"any": [tag("b"), {"field": "engagement.shown_count", "op": "gte", "value": 1}]}]})
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+    page.locator("[data-part=field]").last.click()
+    panel = page.get_by_role("dialog", name="Choose a field").bounding_box()
+    assert panel
+    assert panel["x"] >= 0
+    assert panel["x"] + panel["width"] <= 390
+    assert panel["height"] > 200

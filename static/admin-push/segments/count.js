@@ -107,7 +107,7 @@ export class Count {
       found.purpose ? ["with_consent", `may get “${found.purpose}”`, figures.with_consent] : null,
       ["active", "active devices", figures.active],
       found.without.length ? ["after_exclusions", `without ${found.without.join(", ")}`, figures.after_exclusions] : null,
-      found.chooses ? ["after_device_choice", devices.selectedOptions[0].textContent.toLowerCase(), figures.after_device_choice] : null,
+      found.chooses ? ["after_device_choice", `${found.picks_one ? "of each person " : ""}${devices.selectedOptions[0].textContent.toLowerCase()}`, figures.after_device_choice] : null,
     ].filter(Boolean);
     const roof = Math.max(1, this.#everyone ?? 0, figures.matched);
     this.part("waterfall").replaceChildren(...steps.map(([name, words, number]) => {

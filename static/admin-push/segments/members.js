@@ -12,8 +12,8 @@ const NUMBERS = new Set(["gt", "gte", "lt", "lte"]);
 
 export function drawMembers(about) {
   const { members } = about.operator;
-  const draw = { name: eventName, within, campaign, where };
-  return ["name", "within", "campaign", "where"].filter((one) => members.includes(one)).map((one) => draw[one](about));
+  const draw = { within, campaign, where };
+  return ["within", "campaign", "where"].filter((one) => members.includes(one)).map((one) => draw[one](about));
 }
 
 const putting = ({ node, store }, member) => (value) => {
@@ -24,12 +24,12 @@ const putting = ({ node, store }, member) => (value) => {
 
 const worded = (words, ...inside) => make("div", { className: "pp-worded" }, make("span", { className: "pp-small pp-faint", textContent: words }), ...inside);
 
-function eventName(about) {
-  const { node, store, disabled } = about;
-  return worded("event", suggestedInput({
-    value: node.rule.name, put: putting(about, "name"), disabled, label: "Name of the event",
+// The name of the event; it stands before the operator.
+export function eventName(node, store) {
+  return suggestedInput({
+    value: node.rule.name, put: putting({ node, store }, "name"), disabled: !store.editable, label: "Name of the event",
     load: async (text, signal) => (await store.values("event", text.trim(), signal)).values.map(([value, count]) => ({ value, label: value, count })),
-  }));
+  });
 }
 
 const within = (about) => worded("within the last", span({

@@ -10,7 +10,7 @@ const named = (field) => (field.which ? `${field.title}, ${field.which}` : field
 // the picker is closed without one.
 export function fieldButton({ field, name, store, choose, leave }) {
   const words = field?.which ? [make("span", { className: "pp-strong", textContent: field.title }), make("span", { className: "pp-faint", textContent: field.which })]
-    : field ? [make("span", { className: "pp-faint", textContent: field.group }), make("span", { className: "pp-strong", textContent: field.title })]
+    : field ? [field.title.startsWith(field.group) ? "" : make("span", { className: "pp-faint", textContent: field.group }), make("span", { className: "pp-strong", textContent: field.title })]
     : [make("span", { className: name ? "pp-mono" : "pp-faint", textContent: name || "Choose a field…" })];
   const button = make("button", {
     type: "button", className: "pp-input pp-field-button", "data-part": "field", disabled: !store.editable, "aria-haspopup": "dialog",

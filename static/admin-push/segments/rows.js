@@ -1,6 +1,7 @@
 // Rules as rows, groups around them: drawn anew after each change of their order, with the focus where it was.
 
 import { iconButton, make, option } from "./elements.js";
+import { eventName } from "./members.js";
 import { menuButton } from "./menu.js";
 import { fieldButton } from "./picker.js";
 import { drawValues } from "./values.js";
@@ -87,7 +88,8 @@ function testParts(node, store) {
     op.after(...drawValues(node, store));
     store.chosen();
   });
-  return [notMark(node), button, op, ...(known ? drawValues(node, store) : [verbatim(node.rule)])];
+  const name = field.operators[0].members.includes("name") ? eventName(node, store) : null;
+  return [notMark(node), button, name, op, ...(known ? drawValues(node, store) : [verbatim(node.rule)])];
 }
 
 const verbatim = (rule) => make("code", { className: "pp-mono pp-verbatim", textContent: JSON.stringify(rule) });
