@@ -10,6 +10,7 @@ from django.db import connection
 
 from campaigns import ceilings, pacing, roads
 from campaigns.ceilings import Ceiling
+from campaigns.leases import left_of
 from campaigns.models import Batch, Lane, Message
 from campaigns.pacing import Bucket
 
@@ -25,7 +26,7 @@ _FREE = f"(b.state = {Batch.State.READY:d} or b.state = {Batch.State.LEASED:d} a
 
 
 class _Due(NamedTuple):
-    """A due Batch. `place`: how many of its message and road come before it."""
+    """A due Batch. `place`: how many of its message and road come before it; `n`: devices without an outcome."""
 
     place: int
     batch_id: int
@@ -114,17 +115,19 @@ def _in_turn(found: Iterable[_Due]) -> Iterator[_Due]:
 def _look(lane: Any, now: datetime | None, message_id: int | None) -> list[_Due]:
     with connection.cursor() as cursor:
         cursor.execute(
-            f"""select * from (
+            f"""select d.place, d.id, d.lane, {left_of("x")}, d.is_overdue, d.service, d.vapid_key_id,
+                       d.site_id, d.of_site, d.campaign_id, d.of_campaign
+                from (
                     select row_number() over (partition by b.message_id, b.service, b.vapid_key_id order by b.id) place,
-                           b.id, b.lane, b.n, b.expires_at <= coalesce(%s, now()), b.service, b.vapid_key_id,
-                           m.site_id, t.per_minute, m.campaign_id, (m.options->>'per_minute')::int
+                           b.id, b.lane, b.expires_at <= coalesce(%s, now()) is_overdue, b.service, b.vapid_key_id,
+                           m.site_id, t.per_minute of_site, m.campaign_id, (m.options->>'per_minute')::int of_campaign
                     from batch b join message m on m.id = b.message_id join site t on t.id = m.site_id
                     where b.lane = %s and (%s::bigint is null or b.message_id = %s) and {_FREE}
                       and (b.expires_at <= coalesce(%s, now()) and m.status in {_HELD}
                            or m.status in {_GOING} and b.not_before <= now()
                               and not exists (select from service_state s where s.service = b.service
                                               and s.vapid_key_id = b.vapid_key_id and s.paused_until > now()))) d
-                where place <= %s order by place, id limit %s""",
+                join batch x on x.id = d.id where d.place <= %s order by d.place, d.id limit %s""",
             [now, lane, message_id, message_id, now, MOST_POKES, MOST_POKES * _LOOKED_AT],
         )
         return [

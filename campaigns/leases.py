@@ -54,6 +54,18 @@ class Lease:
         return self.service, self.vapid_key_id
 
 
+def left_of(batch: str) -> str:
+    """SQL for how many devices of this row of `batch` have no outcome yet: what is asked of a road or ceiling for it.
+
+    More than that would be given back only later, and is denied to others meanwhile. One at least: whoever claims an
+    empty Batch ends it. Only what somebody has worked at is counted.
+    """
+    return f"""case when {batch}.lease = 0 then {batch}.n else greatest(1, (
+        select count(*)::int from unnest({batch}.device_ids) u(d)
+        where not exists (select from delivery x where x.message_id = {batch}.message_id and x.device_id = u.d)
+          and not exists (select from retry x where x.message_id = {batch}.message_id and x.device_id = u.d))) end"""
+
+
 def claim(batch_id: int, now: datetime | None = None) -> Lease | None:
     """Leases the Batch when it is due, nobody holds it, its message goes on and its road and ceilings let it through.
 
@@ -80,6 +92,7 @@ class _HeldBack(NamedTuple):
     """A Batch that nobody works at, and what may hold it back."""
 
     n: int
+    """Devices without an outcome."""
     lane: int
     road: roads.Key
     ceilings: Sequence[Ceiling]
@@ -126,7 +139,7 @@ def _claim_slice(batch_id: int, now: datetime | None) -> Lease | None:
 def _free_batch(cursor: Any, batch_id: int, now: datetime | None) -> _HeldBack | None:
     """The Batch, if it may be claimed but for what holds it back; its row is held until the end of the transaction."""
     cursor.execute(
-        f"""select b.n, b.lane, b.service, b.vapid_key_id, m.site_id, t.per_minute, m.campaign_id,
+        f"""select {left_of("b")}, b.lane, b.service, b.vapid_key_id, m.site_id, t.per_minute, m.campaign_id,
                    (m.options->>'per_minute')::int, b.expires_at <= coalesce(%s, now())
             from batch b join message m on m.id = b.message_id join site t on t.id = m.site_id
             where b.id = %s and {_FREE}

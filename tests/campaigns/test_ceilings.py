@@ -42,6 +42,19 @@ def test_a_campaign_with_a_ceiling_sends_no_more_in_any_minute(world, transport,
     assert_sums_agree(message)
 
 
+def test_about_four_fifths_of_a_ceiling_are_sent_though_slices_do_not_fit_batches(world, transport, small):
+    world.devices(300, mode="count")
+    message = world.launched(options={"per_minute": 150})
+    found = []
+    while message.finished_at is None:
+        before = posts(world)
+        step([message], transport)
+        found.append(posts(world) - before)
+        assert len(found) <= 15  # at four fifths
+    assert most_in_a_minute(found) <= 150
+    assert totals(message) == {"accepted": 300}
+
+
 def test_the_ceiling_of_a_site_holds_for_all_its_messages_together(world, other, transport, small):
     world.devices(100, mode="count")
     other.devices(100, mode="count")
