@@ -7,8 +7,12 @@ from typing import Any, Final
 
 import schemathesis
 
-KNOWN: Final[dict[str, list[str]]] = json.loads(os.environ["MADE_UP_CALLS_KNOW"])
+Known = dict[str, list[str]]
 """Values that lead somewhere, by the name of the member or parameter."""
+
+KNOWN: Final[Known] = json.loads(os.environ["MADE_UP_CALLS_KNOW"])
+EXPENDABLE: Final[Known] = json.loads(os.environ["MADE_UP_CALLS_MAY_END"])
+"""For the calls that end what they name: the others shall find something."""
 
 _SOME: Final = 3
 """Of four made up values so many become one of these."""
@@ -18,19 +22,21 @@ _SOME: Final = 3
 def before_call(context: Any, case: schemathesis.Case, kwargs: dict[str, Any]) -> None:
     if case.meta is None or case.meta.generation.mode != schemathesis.GenerationMode.POSITIVE:
         return
-    case.path_parameters, case.query = led(case.path_parameters), led(case.query)
+    ends = case.method == "DELETE" or case.path.endswith("/merge")
+    case.path_parameters = led(case.path_parameters, KNOWN | EXPENDABLE if ends else KNOWN)
+    case.query = led(case.query, KNOWN)
     if isinstance(case.body, dict):
-        case.body = led(case.body)
+        case.body = led(case.body, KNOWN)
 
 
-def led(value: Any, name: str = "") -> Any:
+def led(value: Any, known: Known, name: str = "") -> Any:
     """The same with some texts replaced by known ones; the same value always by the same one."""
     if isinstance(value, dict):
-        return {member: led(inner, member) for member, inner in value.items()}
+        return {member: led(inner, known, member) for member, inner in value.items()}
     if isinstance(value, list):
-        return [led(inner, name) for inner in value]
-    if isinstance(value, str) and name in KNOWN and value:
+        return [led(inner, known, name) for inner in value]
+    if isinstance(value, str) and name in known and value:
         drawn = zlib.crc32(value.encode("utf-8", "surrogatepass"))
         if drawn % 4 < _SOME:
-            return KNOWN[name][drawn // 4 % len(KNOWN[name])]
+            return known[name][drawn // 4 % len(known[name])]
     return value

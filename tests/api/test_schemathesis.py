@@ -66,8 +66,10 @@ def site(web: Stack) -> Site:
     """A Site in which there is something to find."""
     site = new_site()
     new_person(site, "CRM-42", "offers", "order_updates", "measurement", devices=2)
-    new_person(site, "CRM-43", "offers")
-    Segment.objects.create(site=site, name="Everyone", definition={"all": []})
+    for external_id in ("CRM-43", "LEAD-1", "LEAD-2"):
+        new_person(site, external_id, "offers")
+    for name in ("Everyone", "Spare"):
+        Segment.objects.create(site=site, name=name, definition={"all": []})
     purpose = site.purposes.get(key="offers")
     Campaign.objects.create(site=site, name="Sale", purpose=purpose, content={"title": "Sale"})
     return site
@@ -77,7 +79,8 @@ def known(crm: Crm, site: Site) -> dict[str, list[str]]:
     """Values that lead somewhere, by the name of the member or parameter."""
     body = {"recipients": [{"external_id": "CRM-42"}], "purpose": "offers", "content": {"title": "Hello"}}
     sent = crm.post("messages", body, Idempotency_Key="first").json()["id"]
-    segments = [public_ids.encode("seg", one.pk) for one in Segment.objects.filter(site=site)]
+    everyone = Segment.objects.get(site=site, name="Everyone")
+    segments = [public_ids.encode("seg", everyone.pk)]
     devices = [public_ids.encode("dev", one.pk) for one in Device.objects.filter(site=site)]
     return {
         "external_id": ["CRM-42", "CRM-43", "CRM-44"],
@@ -95,6 +98,12 @@ def known(crm: Crm, site: Site) -> dict[str, list[str]]:
     }
 
 
+def expendable(site: Site) -> dict[str, list[str]]:
+    """The same of what may be erased, merged and deleted."""
+    spare = Segment.objects.get(site=site, name="Spare")
+    return {"external_id": ["LEAD-1", "LEAD-2"], "id": [public_ids.encode("seg", spare.pk)]}
+
+
 def try_out(web: Stack, site: Site, folder: Path, *, examples: int, coverage: str) -> None:
     """Schemathesis finds nothing with so many examples of each call, beside the boundaries of its members: of good
     calls alone, or of all."""
@@ -108,7 +117,11 @@ def try_out(web: Stack, site: Site, folder: Path, *, examples: int, coverage: st
             *("run", str(folder / "openapi.json"), "--url", web.web_url),
             *("--header", f"Authorization:{crm.session.headers['Authorization']}"),
         ],
-        env={**os.environ, "MADE_UP_CALLS_KNOW": json.dumps(known(crm, site))},
+        env={
+            **os.environ,
+            "MADE_UP_CALLS_KNOW": json.dumps(known(crm, site)),
+            "MADE_UP_CALLS_MAY_END": json.dumps(expendable(site)),
+        },
         cwd=Path(__file__).resolve().parents[2], capture_output=True, text=True, timeout=600,
     )  # fmt: skip
     assert done.returncode == 0, (done.stdout + done.stderr)[-8000:]
