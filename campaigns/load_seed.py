@@ -19,6 +19,7 @@ from pushplatform.webpush.keys import KeyPair
 from pushplatform.webpush.request import PushService
 from subscribers import purposes
 from subscribers.models import Attribute, ContactList, Purpose, Segment
+from subscribers.segments import indexing
 
 CONTACTS: Final = 1_000_000
 DEVICES: Final = 1_500_000
@@ -34,6 +35,7 @@ AT_ONCE: Final = 250_000
 TYPES: Final = {
     "plan": "string", "city": "string", "ltv": "number", "vip": "boolean", "since": "date", "likes": "strings",
 }  # fmt: skip
+FILTERABLE: Final = ("ltv", "since")
 _CITIES: Final = (
     "Warszawa,Kraków,Berlin,Paris,Łódź,Gdańsk,Wien,Praha,London,Roma,Madrid,Lisboa,Oslo,Riga,Tallinn,Vilnius"
 )
@@ -75,7 +77,9 @@ def seed(scale: float, now: datetime, say: Callable[[str], None] = lambda line: 
     )  # fmt: skip
     purposes.add_site_defaults(site)
     offers = purposes.add(site, "offers", "marketing", "Offers", {"en": "Send me offers."})
-    Attribute.objects.bulk_create(Attribute(site=site, key=key, type=type_) for key, type_ in TYPES.items())
+    Attribute.objects.bulk_create(
+        Attribute(site=site, key=key, type=type_, filterable=key in FILTERABLE) for key, type_ in TYPES.items()
+    )
     pair = KeyPair.generate()
     key = VapidKey.objects.create(site=site, public_key=pair.public_key, private_key=pair.private_key)
     loader = _Loader(site, offers, key, scale, now, say)
@@ -121,6 +125,7 @@ class _Loader:
         for table in ("contact", "device"):
             cursor.execute(f"select setval(pg_get_serial_sequence('{table}', 'id'), (select max(id) from {table}))")
         tables = "contact, device, device_stats, consent_state, delivery, receipt, behaviour, contact_list_member"
+        self._timed("indexes of attributes", indexing.bring_up_to_date)
         self._timed("vacuum", lambda: cursor.execute(f"vacuum (analyze) {tables}"))
         Segment.objects.create(site=self.site, name="Everyone", definition={"all": []})
         return Seeded(self.site, self.offers, campaigns, found)
