@@ -18,7 +18,8 @@ NO_JSON: Final = "is no JSON: a comma or a quotation mark may be missing"
 
 
 class SegmentForm(forms.Form):
-    """`faults`: what is wrong with the definition, as the page's script reads it."""
+    """`faults`: what is wrong with the definition, as the page's script reads it; `state`: the value of `seen` for the
+    segment as it is, so that nobody overwrites unseen what somebody else saved."""
 
     name = forms.CharField(
         max_length=saved_segments.LONGEST_NAME,
@@ -32,9 +33,11 @@ class SegmentForm(forms.Form):
         help_text="What it is for. Optional.",
     )
     definition = forms.CharField(max_length=LONGEST, widget=forms.Textarea, strip=True)
+    seen = forms.CharField(required=False)
 
     def __init__(self, *args: Any, site: Site, segment: Segment | None, **kwargs: Any):
         self.segment = segment or Segment(site=site, definition={"all": []})
+        self.state = segment.updated_at.isoformat() if segment else ""
         self.title = segment.name if segment else "New segment"
         self.faults: list[dict[str, str]] = []
         kwargs["initial"] = {
@@ -50,6 +53,11 @@ class SegmentForm(forms.Form):
         except (ValueError, RecursionError):
             self.faults = [{"at": "", "code": "no_json", "detail": NO_JSON}]
             raise forms.ValidationError(f"The definition {NO_JSON}.") from None
+
+    def clean(self) -> dict[str, Any]:
+        if self.cleaned_data.get("seen", "") not in ("", self.state):
+            self.add_error(None, "Somebody else saved this segment meanwhile. Save again to put yours in its place.")
+        return self.cleaned_data
 
     def save(self) -> Segment | None:
         """The saved segment; None when something is wrong, which is then beside its field."""

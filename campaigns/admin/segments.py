@@ -63,7 +63,7 @@ class SegmentAdmin(SiteScopedAdmin):
     def in_words(self, segment: Segment) -> str:
         return words_of(segment)
 
-    @display(description="Devices last night")
+    @display(description="Devices last counted")
     def size(self, segment: Segment) -> str | None:
         return None if segment.newest_size is None else f"{segment.newest_size:,}"
 

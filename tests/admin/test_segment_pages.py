@@ -94,6 +94,20 @@ def test_a_saved_segment_that_cannot_be_understood_is_shown_as_it_is(ours: House
     assert "Cannot be worked out: there is no attribute" in listed
 
 
+def test_nobody_overwrites_unseen_what_somebody_else_saved(ours: House, browser: Client) -> None:
+    path = reverse("admin:subscribers_segment_change", args=[ours.segment.pk])
+    mine = {"name": ours.segment.name, "definition": '{"not": {"all": []}}'}
+    mine["seen"] = browser.get(path).context["form"].state
+    browser.post(path, {**mine, "definition": '{"field": "contact.tags", "op": "is_set"}'})
+    answer = browser.post(path, mine)
+    assert "Somebody else saved this segment meanwhile." in answer.content.decode()
+    ours.segment.refresh_from_db()
+    assert ours.segment.definition == {"field": "contact.tags", "op": "is_set"}
+    browser.post(path, {**mine, "seen": answer.context["form"].state})
+    ours.segment.refresh_from_db()
+    assert ours.segment.definition == {"not": {"all": []}}
+
+
 def test_a_segment_in_use_is_archived_not_deleted(ours: House, browser: Client) -> None:
     browser.post(reverse("admin:subscribers_segment_delete", args=[ours.segment.pk]), {"post": "yes"})
     assert Segment.objects.filter(pk=ours.segment.pk).exists()
