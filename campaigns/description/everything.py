@@ -11,11 +11,11 @@ from drf_spectacular.settings import patched_settings
 from campaigns.description import messages, root, segments
 from pushplatform.api.description.operations import HEADERS, Group, Operation
 from pushplatform.api.description.problem_answers import PROBLEM, problem_examples
-from subscribers.description import consents, contacts, events
+from subscribers.description import consents, contacts, events, people
 
 PREFIX: Final = "/api/v1"
 GROUPS: Final[tuple[Group, ...]] = (
-    root.GROUP, messages.GROUP, contacts.GROUP, consents.GROUP, events.GROUP, segments.GROUP,
+    root.GROUP, messages.GROUP, people.GROUP, consents.GROUP, events.GROUP, segments.GROUP,
 )  # fmt: skip
 OPERATIONS: Final[dict[str, tuple[Group, Operation]]] = {
     route: (group, operation) for group in GROUPS for route, operation in group.operations.items()

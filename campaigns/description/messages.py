@@ -2,14 +2,12 @@
 
 from typing import Any, Final
 
-from campaigns.content import MAX_ACTIONS
 from campaigns.counting import OUTCOMES, REPORTS
 from campaigns.deliveries import FILTERS
 from campaigns.delivery_status import STEPS, Status
-from campaigns.description.words import DEVICE_RULE, MESSAGE_STATUSES
-from campaigns.liquid_text import MAX_SOURCE
+from campaigns.description.send_request import SEND_EXAMPLES, SEND_REQUEST
+from campaigns.description.words import MESSAGE_STATUSES
 from campaigns.recipients import REASONS_IN_ORDER
-from campaigns.send_request import DEFAULT_TTL, MAX_EXTERNAL_ID, MAX_PARAMS, MAX_RECIPIENTS, MAX_SEGMENTS
 from pushplatform.api.description.operations import LISTED, Answer, Example, Group, Operation, Parameter
 from pushplatform.api.description.shapes import (
     Shape,
@@ -17,7 +15,6 @@ from pushplatform.api.description.shapes import (
     any_object,
     boolean,
     choice,
-    either,
     extended,
     integer,
     listed,
@@ -33,115 +30,9 @@ from pushplatform.api.description.shapes import (
 )  # fmt: skip
 from pushplatform.api.idempotency import KEPT, MAX_KEY
 from pushplatform.webpush.outcome import REASONS, Outcome
-from pushplatform.webpush.request import MAX_TTL, URGENCIES, PushService
+from pushplatform.webpush.request import PushService
 
 _ID: Final = Parameter("id", "path", text("`msg_…`"), "As POST /messages answered it.", example="msg_8d2hk4w9")
-_TEMPLATE: Final = "A Liquid template: it reads `params.*`, `contact.*` and `device.*`."
-
-
-def _template(about: str) -> Shape:
-    return text(about, least=0, most=MAX_SOURCE)
-
-
-_ACTION: Final = request(
-    "",
-    required=("action", "title"),
-    action=text("Its name in statistics: letters, digits, `.`, `-`, `_`.", most=64, pattern="^[A-Za-z0-9_.-]+$"),
-    title=text(most=MAX_SOURCE),
-    url=_template("Where a click on it leads."),
-    icon=_template("The address of a picture."),
-)
-_TEXTS: Final[dict[str, Shape]] = {
-    "body": _template(_TEMPLATE),
-    "url": _template("Where a click leads: https:// and the host written out; the path may be a template."),
-    "icon": _template("The address of a picture."),
-    "image": _template("The address of a picture."),
-    "badge": _template("The address of a picture."),
-    "actions": listed(_ACTION, "Buttons. Browsers show two.", most=MAX_ACTIONS),
-}
-CONTENT: Final = request(
-    "What the notification says.",
-    required=("title",),
-    title=text(_TEMPLATE, most=MAX_SOURCE),
-    **_TEXTS,
-    require_interaction=boolean("Keep it on the screen until the person does something."),
-    translations=mapping(
-        request("", title=_template(_TEMPLATE), **_TEXTS),
-        "By language, for devices of that language; what one leaves out is as above.",
-        propertyNames={"pattern": "^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,4}$"},
-    ),
-)
-_OWN: Final[dict[str, Shape]] = {
-    "params": any_object(f"For the templates: `params.*`. At most {MAX_PARAMS:,} characters of JSON."),
-    "devices": DEVICE_RULE,
-}
-RECIPIENT: Final = either(
-    request("", required=("external_id",), external_id=text("The CRM's id.", most=MAX_EXTERNAL_ID), **_OWN),
-    request("", required=("device_id",), device_id=said("`dev_…`"), **_OWN),
-    about="A person by `external_id`, or one browser by `device_id`. Its `devices` override the message's.",
-)
-_SEGMENTS: Final = listed(said("`seg_…`"), most=MAX_SEGMENTS)
-SEND_REQUEST: Final = request(
-    "",
-    recipients=listed(
-        RECIPIENT, f"1 to {MAX_RECIPIENTS:,}. Either these or an audience.", least=1, most=MAX_RECIPIENTS
-    ),
-    audience=request(
-        "Everybody in one of these segments, frozen in the background.",
-        required=("segments",),
-        segments=_SEGMENTS | {"minItems": 1},
-        exclude=_SEGMENTS,
-    ),
-    purpose=text("What consent is asked for: the key of a purpose of the Site. Needed without a campaign.", most=64),
-    content=CONTENT,
-    campaign=text("`cmp_…`: send this campaign's texts instead of `content`.", most=64),
-    devices=DEVICE_RULE,
-    ttl=integer(
-        f"Seconds that a push service keeps it for a device that is off; {DEFAULT_TTL:,} where neither this nor"
-        " `expires_at` is given.",
-        0,
-        MAX_TTL,
-    ),
-    expires_at=time("When it is too late; instead of `ttl`."),
-    urgency=choice(URGENCIES, "How much battery it is worth (RFC 8030). Left out: `normal`."),
-    collapse_key=text("A newer message with this key replaces an older one that was not delivered or is still shown."),
-    send_at=time("Up to 30 days ahead; left out, now."),
-    correlation_id=text("Yours: it comes back in every answer about the message."),
-)
-_SEND_EXAMPLES: Final = {
-    "order_update": Example(
-        "To three recipients",
-        {
-            "recipients": [
-                {"external_id": "CRM-42", "params": {"order": "1042"}, "devices": "latest"},
-                {"external_id": "CRM-43"},
-                {"device_id": "dev_4k2m9x7qw3"},
-            ],
-            "purpose": "order_updates",
-            "content": {
-                "title": "Order {{ params.order }} is on its way",
-                "body": "{{ contact.first_name | default: 'Hello' }}, it arrives tomorrow.",
-                "url": "https://shop.example/orders/{{ params.order }}",
-                "translations": {"pl": {"title": "Zamówienie {{ params.order }} jest w drodze"}},
-            },
-            "ttl": 3600,
-            "correlation_id": "order-1042",
-        },
-    ),
-    "audience": Example(
-        "To an audience of segments, tomorrow",
-        {
-            "audience": {"segments": ["seg_5m2k8w"], "exclude": ["seg_9x1q4z"]},
-            "purpose": "offers",
-            "content": {"title": "Teapots, 20 % off", "url": "https://shop.example/teapots"},
-            "send_at": "2026-03-02T08:00:00+01:00",
-        },
-    ),
-    "campaign": Example(
-        "A marketer's texts, filled by the CRM",
-        {"recipients": [{"external_id": "CRM-42", "params": {"offer": "Gold"}}], "campaign": "cmp_3k9d2m"},
-    ),
-}
 _RESULTS: Final = listed(
     answer(
         optional=("external_id", "device_id", "devices", "reason"),
@@ -211,7 +102,7 @@ SEND: Final = Operation(
         ),
     ),
     body=SEND_REQUEST,
-    examples=_SEND_EXAMPLES,
+    examples=SEND_EXAMPLES,
     problems=(
         *_SEND_PROBLEMS, "idempotency_key_required", "invalid_idempotency_key", "idempotency_key_reused",
         "idempotency_in_progress",
@@ -262,7 +153,7 @@ VALIDATE: Final = Operation(
     ],
     scopes=("messages:send",),
     body=SEND_REQUEST,
-    examples=_SEND_EXAMPLES,
+    examples=SEND_EXAMPLES,
     problems=_SEND_PROBLEMS,
 )
 
