@@ -21,7 +21,8 @@ from tests.bench.sink import Sink, sink
 from tests.parts import brokers, database, surroundings
 from tests.parts.stack import Stack
 
-POSTGRES = COMMON | {"shared_buffers": "512MB", "max_wal_size": "8GB", "checkpoint_timeout": "15min"}
+# A quarter of the memory of a small server, as PostgreSQL's manual advises: the tables that segments read fit in it.
+POSTGRES = COMMON | {"shared_buffers": "2GB", "max_wal_size": "8GB", "checkpoint_timeout": "15min"}
 DEFAULTS = {"PUSH_LEASE_SECONDS": "60", "PUSH_SWEEP_SECONDS": "10", "LOG_LEVEL": "WARNING"}
 """What tests set otherwise."""
 
