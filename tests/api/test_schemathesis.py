@@ -119,10 +119,11 @@ def try_out(web: Stack, site: Site, folder: Path, *, examples: int, coverage: st
         ],
         env={
             **os.environ,
+            "PYTHONPATH": str(Path(__file__).resolve().parents[2]),
             "MADE_UP_CALLS_KNOW": json.dumps(known(crm, site)),
             "MADE_UP_CALLS_MAY_END": json.dumps(expendable(site)),
         },
-        cwd=Path(__file__).resolve().parents[2], capture_output=True, text=True, timeout=600,
+        cwd=folder, capture_output=True, text=True, timeout=600,
     )  # fmt: skip
     assert done.returncode == 0, (done.stdout + done.stderr)[-8000:]
     assert f"Tested: {len(OPERATIONS)}\n" in done.stdout
