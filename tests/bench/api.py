@@ -1,7 +1,8 @@
 """P5: how many recipients a second one web process accepts over POST /api/v1/messages, 100 in a call.
 
 The yardstick is naive_api.py in a web process of its own over the same database: plain serializers and one ORM query
-for each recipient. The two take turns. Nothing is sent: the call answers before that. BENCH_SECONDS of each turn, else 5.
+for each recipient. The two take turns. Nothing is sent: the call answers before that. BENCH_SECONDS of each turn,
+else 5.
 """
 
 import http.client
