@@ -5,7 +5,7 @@ guess is never shown: it was off by 2 on rules about behaviour.
 """
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import sqrt
 from typing import Any, Final
@@ -13,7 +13,7 @@ from typing import Any, Final
 from django.db import connection, transaction
 
 from campaigns.audience import CHOSEN, STEPS, Audience, Selection, Waterfall, counting_query, waterfall_of
-from campaigns.statement_limits import Superseded, TimedOut, limited
+from campaigns.statement_limits import OF_FEW, SETTINGS, Superseded, TimedOut, limited
 
 __all__ = ["Preview", "Superseded", "examples", "preview"]
 
@@ -87,8 +87,10 @@ def rounded(number: int) -> int:
     return round(number / size) * size
 
 
-def _row(query: str, params: Sequence[Any], ms: int, token: str) -> Sequence[Any]:
-    with transaction.atomic(), limited(ms, token), connection.cursor() as cursor:
+def _row(
+    query: str, params: Sequence[Any], ms: int, token: str, settings: Mapping[str, str] = SETTINGS
+) -> Sequence[Any]:
+    with transaction.atomic(), limited(ms, token, settings), connection.cursor() as cursor:
         cursor.execute(query, params)
         return list(cursor.fetchone())
 
@@ -124,7 +126,7 @@ def _estimate(audience: Audience, selected: Selection, token: str) -> Preview:
                coalesce(sum(chosen * chosen), 0), (select count(distinct page) from picked)
         from figures"""
     try:
-        row = _row(sql, [share * 100, _seed(), audience.site_id, *params], SAMPLE_MS, token)
+        row = _row(sql, [share * 100, _seed(), audience.site_id, *params], SAMPLE_MS, token, OF_FEW)
     except TimedOut:
         return Preview(None)
     *figures, squares, pages = map(float, row)

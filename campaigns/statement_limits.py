@@ -2,7 +2,7 @@
 
 import hashlib
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Final
 
@@ -25,6 +25,9 @@ SETTINGS: Final = {
 }
 """What counting needs."""
 
+OF_FEW: Final = SETTINGS | {"random_page_cost": "1.1", "max_parallel_workers_per_gather": "0"}
+"""What a sample needs: its devices are looked up one by one."""
+
 
 class TimedOut(Exception):
     """The query took longer than it was given."""
@@ -35,8 +38,8 @@ class Superseded(Exception):
 
 
 @contextmanager
-def limited(ms: int | None, token: str = "") -> Iterator[None]:
-    """Gives the queries inside `ms` milliseconds (None: no limit) and the settings that counting needs.
+def limited(ms: int | None, token: str = "", settings: Mapping[str, str] = SETTINGS) -> Iterator[None]:
+    """Gives the queries inside `ms` milliseconds (None: no limit) and `settings` of the database.
 
     Inside a transaction only, whose state is undone when it raises TimedOut or Superseded. `token` names whoever waits:
     what still runs under it is ended first.
@@ -44,7 +47,7 @@ def limited(ms: int | None, token: str = "") -> Iterator[None]:
     name = _name(token)
     if token:
         end(token)
-    wanted = SETTINGS | {"statement_timeout": str(ms or 0)} | ({"application_name": name} if name else {})
+    wanted = {**settings, "statement_timeout": str(ms or 0), **({"application_name": name} if name else {})}
     begun = time.monotonic()
     with connection.cursor() as cursor:
         cursor.execute(

@@ -59,7 +59,7 @@ def found_in(column: str, query: str, parameters: tuple[Any, ...], device: str =
 def of_statistics(condition: str, parameters: tuple[Any, ...]) -> Sql:
     """Whether the device has statistics that meet a condition on `s`, which is not met without a row."""
     begin, end = STATISTICS
-    return Sql(f"{begin}{condition}{NARROW}{end}", (*parameters, Narrow(OF_STATISTICS)))
+    return Sql(f"{begin}{condition} {NARROW}{end}", (*parameters, Narrow(OF_STATISTICS)))
 
 
 OF_STATISTICS: Final = "s.device_id"

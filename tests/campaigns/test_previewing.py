@@ -18,7 +18,7 @@ from campaigns.statement_limits import Superseded, TimedOut, end, limited
 from pushplatform.sites import public_ids
 from pushplatform.sites.models import Site
 from subscribers.errors import Conflict, Invalid
-from subscribers.models import Device, DeviceStats, Segment
+from subscribers.models import Behaviour, Device, DeviceStats, Segment
 from subscribers.segments import DefinitionError
 from tests.campaigns.shop import new_contact, new_device, new_site
 
@@ -91,6 +91,42 @@ def test_what_cannot_be_counted_in_time_is_estimated_with_its_error(
     monkeypatch.setattr("campaigns.previewing._share", lambda: 0.5)
     monkeypatch.setattr("campaigns.previewing.FEWEST_HITS", 10_000)
     assert slow(of(site, rule)).words == "few"
+
+
+CLICKED: dict[str, Any] = {"field": "engagement.clicked", "op": "within", "value": "30d"}
+BOUGHT: dict[str, Any] = {"field": "event", "name": "bought", "op": "gte", "value": 1, "within": "30d"}
+TWICE: dict[str, Any] = {"field": "engagement.sent_count", "op": "gte", "value": 11, "within": "30d"}
+SEEN: dict[str, Any] = {"field": "device.last_seen", "op": "within", "value": "30d"}
+
+
+@pytest.mark.parametrize(
+    "definition",
+    [
+        CLICKED, {"not": CLICKED}, {"any": [CLICKED, SEEN]}, {"all": [SEEN, {"not": CLICKED}, CLICKED]},
+        BOUGHT, {"not": BOUGHT}, {"not": TWICE}, {"all": [{"not": CLICKED}, {"not": BOUGHT}, {"not": TWICE}]},
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("excluded", [False, True])
+def test_a_range_of_devices_is_asked_as_all_of_them_are(site: Site, definition: Any, *, excluded: bool) -> None:
+    now = timezone.now()
+    devices = [new_device(site, allowed=OFFERS | 2, last_seen_at=now) for _ in range(6)]
+    for device in devices[::2]:
+        DeviceStats.objects.create(device_id=device.pk, clicked=1, last_clicked_at=now)
+    for device in devices[::3]:
+        Behaviour.objects.create(
+            site_id=site.pk, device_id=device.pk, name="bought", properties={}, occurred_at=now, key=str(device.pk)
+        )
+    segments = ((EVERYONE,), (definition,)) if excluded else ((definition,), ())
+    asked = Audience(site.pk, 2, *segments)
+    ids = [devices[1].pk, devices[3].pk]
+    narrow = asked.compiled().query("d.id between %s and %s", ids, narrow="between %s and %s", narrow_params=ids)
+    found = []
+    with connection.cursor() as cursor:
+        for query, params in (narrow, asked.selection()):
+            cursor.execute(f"select id from ({query}) m where {audience.CHOSEN} order by id", params)
+            found.append({row[0] for row in cursor.fetchall()})
+    assert found[0] == {id_ for id_ in found[1] if ids[0] <= id_ <= ids[1]}
+    assert audience.count_audience(asked).after_device_choice == len(found[1])
 
 
 def _slow(monkeypatch: pytest.MonkeyPatch) -> Any:
