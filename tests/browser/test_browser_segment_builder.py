@@ -28,17 +28,26 @@ def staff(platform: RealPlatform) -> ContactList:
     return settle(Site.objects.get())
 
 
+@pytest.fixture(scope="module")
+def marketers(platform: RealPlatform, staff: ContactList) -> dict[str, Browser]:
+    """The browsers in which a marketer is logged in already."""
+    return {}
+
+
 @pytest.fixture
-def page(request: pytest.FixtureRequest, platform: RealPlatform, staff: ContactList) -> Iterator[Page]:
+def page(request: pytest.FixtureRequest, platform: RealPlatform, marketers: dict[str, Browser]) -> Iterator[Page]:
     """A marketer at the form of a new segment, in Chromium if the test names no other browser."""
-    browser: Browser = request.getfixturevalue(getattr(request, "param", "chromium"))
-    browser.context.clear_cookies()
-    marketer = Marketer(browser, platform)
-    marketer.page.set_viewport_size({"width": 1440, "height": 1000})
-    marketer.page.goto(f"{platform.stack.web_url}/admin/subscribers/segment/add/")
-    marketer.page.locator("#segment[data-ready]").wait_for()
-    yield marketer.page
-    marketer.page.close()
+    kind = getattr(request, "param", "chromium")
+    if kind not in marketers:
+        marketers[kind] = request.getfixturevalue(kind)
+        marketers[kind].context.clear_cookies()
+        Marketer(marketers[kind], platform).page.close()
+    page = marketers[kind].page()
+    page.set_viewport_size({"width": 1440, "height": 1000})
+    page.goto(f"{platform.stack.web_url}/admin/subscribers/segment/add/")
+    page.locator("#segment[data-ready]").wait_for()
+    yield page
+    page.close()
 
 
 def definition(staff: ContactList) -> dict[str, Any]:

@@ -2,7 +2,8 @@
 
 import { make, sentence, whole } from "./elements.js";
 
-const WAIT_MS = 100;
+const PAUSE_MS = 300; // who has not written for so long has the new number at once
+const WAIT_MS = 100; // who goes on writing waits for the end of it
 const SAY_COUNTING_MS = 300;
 const LATER_MS = 700;
 
@@ -10,6 +11,7 @@ export class Count {
   #timer = null;
   #asking = null;
   #everyone = null;
+  #last = 0;
 
   // `faulty(faults)` is called with what the server finds wrong, or nothing.
   constructor(pane, { asking, definition, faulty, contact, showsPeople }) {
@@ -22,7 +24,9 @@ export class Count {
     this.#stale();
     clearTimeout(this.#timer);
     this.#asking?.abort();
-    this.#timer = setTimeout(() => this.now(), WAIT_MS);
+    const pause = performance.now() - this.#last;
+    this.#last += pause;
+    this.#timer = setTimeout(() => this.now(), pause > PAUSE_MS ? 0 : WAIT_MS);
   }
 
   #stale() {

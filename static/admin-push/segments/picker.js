@@ -6,6 +6,8 @@ const ABOUT_MS = 150;
 
 const named = (field) => (field.which ? `${field.title}, ${field.which}` : field.title);
 
+const unitOf = (field) => (field.name === "event" ? "events" : field.name.startsWith("contact.") ? "people" : "devices");
+
 // A button that shows the chosen field and opens the picker. `choose(name)` takes a field; `leave()` is called when
 // the picker is closed without one.
 export function fieldButton({ field, name, store, choose, leave }) {
@@ -102,6 +104,7 @@ function openPicker({ anchor, text, store, chosen, choose, leave }) {
       make("p", { className: "pp-strong", textContent: named(field) }),
       make("p", { className: "pp-tiny pp-faint", textContent: `${field.group} · ${field.type}` }),
       found ? make("p", { className: "pp-small", textContent: found.have == null ? "" : `${found.have} devices have it` }) : make("div", { className: "pp-picker-wait" }),
+      values.length ? make("p", { className: "pp-tiny pp-faint", textContent: `Commonest values, by ${unitOf(field)}` }) : "",
       ...values.map(([value, count]) => make("div", { className: "pp-picker-value" },
         make("span", { className: "pp-clip", textContent: names.get(value) ?? value }), make("span", { className: "pp-number pp-faint", textContent: whole(count) }),
         barOf(count / most))),
