@@ -1,6 +1,7 @@
 """What the page of a segment asks for while it is being written: how many, who for example, and why somebody is not."""
 
 import json
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from django.http import Http404, HttpRequest, JsonResponse
@@ -47,12 +48,12 @@ def asked_for(request: HttpRequest) -> Asked:
         raise Http404
     site = site_for(request, Right.SEE)
     definition = _definition(request)
-    number, purpose = request.POST.get("segment", ""), _purpose(request, site)
+    purpose = _purpose(request, site)
     try:
-        rule = segments.parse(definition, site.pk, CATALOGUE, segment_id=int(number) if number.isdigit() else None)
+        rule = segments.parse(definition, site.pk, CATALOGUE, segment_id=next(_numbers(request, "segment"), None))
     except DefinitionError as error:
         raise _refused(faults_of(error.errors)) from None
-    without = list(Segment.objects.filter(site=site, pk__in=filter(str.isdigit, request.POST.getlist("without"))))
+    without = list(Segment.objects.filter(site=site, pk__in=list(_numbers(request, "without"))))
     audience = Audience(
         site.pk,
         None if purpose is None else purpose.bit,
@@ -132,10 +133,13 @@ def _definition(request: HttpRequest) -> Any:
 
 
 def _purpose(request: HttpRequest, site: Site) -> Purpose | None:
-    wanted = request.POST.get("purpose", "")
-    if not wanted.isdigit():
-        return None
-    return Purpose.objects.filter(site=site, pk=int(wanted), bit__gt=Purpose.MEASUREMENT).first()
+    number = next(_numbers(request, "purpose"), 0)
+    return Purpose.objects.filter(site=site, pk=number, bit__gt=Purpose.MEASUREMENT).first()
+
+
+def _numbers(request: HttpRequest, name: str) -> Iterator[int]:
+    """Those of the values posted under this name that can be a row's number."""
+    return (int(text) for text in request.POST.getlist(name) if text.isdecimal() and len(text) <= 18)
 
 
 def _devices(request: HttpRequest) -> Any:

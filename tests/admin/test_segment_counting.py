@@ -84,6 +84,12 @@ def test_another_sites_purpose_and_segment_have_no_say(ours: House, theirs: Hous
     assert (found["purpose"], found["without"], found["figures"]["after_exclusions"]) == (None, [], 1)
 
 
+@pytest.mark.parametrize("number", ["²", "9" * 40, "-1", "1; drop table segment", ""])
+def test_numbers_that_are_none_choose_nothing(ours: House, browser: Client, number: str) -> None:
+    answer = asked(browser, ours, "count", {"all": []}, purpose=number, without=number, segment=number)
+    assert (answer.status_code, answer.json()["purpose"], answer.json()["without"]) == (200, None, [])
+
+
 def test_values_are_offered_with_how_many_have_them(ours: House, theirs: House, browser: Client) -> None:
     ours.new_device(browser="safari")
     ours.new_device(browser="firefox")
