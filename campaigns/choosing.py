@@ -83,8 +83,8 @@ def due_batches(
     return [(due.batch_id, due.lane) for due in islice(chosen, MOST_POKES)]
 
 
-def due_elsewhere(lane: int, busy: Collection[roads.Key]) -> int | None:
-    """A due Batch on a road that is none of these, one of another push service first."""
+def due_elsewhere(lane: int, busy: Collection[roads.Key], under_way: Collection[int]) -> int | None:
+    """A due Batch on a road that is none of these, one of another push service than those `under_way` first."""
     services, keys = [service for service, _ in busy], [key for _, key in busy]
     with connection.cursor() as cursor:
         cursor.execute(
@@ -96,7 +96,7 @@ def due_elsewhere(lane: int, busy: Collection[roads.Key]) -> int | None:
                                   and s.vapid_key_id = b.vapid_key_id
                                   and (s.paused_until > now() or s.strikes > 0))
                 order by b.service = any(%s::int[]), b.id limit 1""",
-            [lane, services, keys, services],
+            [lane, services, keys, list(under_way)],
         )
         row = cursor.fetchone()
     return int(row[0]) if row else None

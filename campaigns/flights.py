@@ -1,9 +1,11 @@
 """The requests of Batches that are under way in one process, and their outcomes until they are recorded.
 
 A flight is one Batch's. While it only waits for a push service that does not answer, its process works at a Batch of
-another road: flights are nested, the one begun last lands first, and all of them record and renew their leases in time.
+another road, and while it waits for a few stragglers at one of any road: flights are nested, the one begun last lands
+first, and all of them record and renew their leases in time.
 """
 
+from collections import Counter
 from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 from time import monotonic
@@ -29,9 +31,17 @@ LAST_ANSWERS_SECONDS: Final = 5.0
 """How long a process that is asked to end waits for what is under way, and then for a database that is away."""
 
 IDLE_SECONDS: Final = 1.0
-"""A flight that got no answer for so long only waits."""
+"""A flight that got no answer for so long only waits; FLUSH_SECONDS where it waits for stragglers."""
 
-MOST_NESTED: Final = 4
+STRAGGLERS: Final = 16
+"""So few requests, when all of a Batch have begun: one in two thousand that hangs must not cost its process 15 s."""
+
+MOST_NESTED: Final = 12
+MOST_STRAGGLING: Final = 8
+"""Flights on one road that wait for stragglers; further Batches of it would rather find it hanging."""
+
+NESTING_SECONDS: Final = 30.0
+"""After so long the first flight lands, and its process takes other tasks again."""
 
 Clock = Callable[[], datetime]
 
@@ -43,7 +53,8 @@ def utc_now() -> datetime:
 class Flights:
     """What one process has under way on its transport; the last of `stack` is the one that goes on.
 
-    `elsewhere`: works at a Batch of a road that is none of these, if one is due.
+    `elsewhere`: works at a Batch of a road that is none of these, if one is due; rather of another push service than
+    those of the flights there are.
     """
 
     def __init__(
@@ -56,6 +67,7 @@ class Flights:
         self.transport, self.clock, self.stopping = transport, clock, stopping
         self._elsewhere = elsewhere
         self._deadline: float | None = None
+        self._nests_until = monotonic() + NESTING_SECONDS
         self.stack: list[Flight] = []
         self.held_below = 0
         """Requests under way and outcomes not recorded of all flights but the last."""
@@ -88,10 +100,17 @@ class Flights:
     def wait(self) -> None:
         """Waits for answers; works elsewhere when none come."""
         self.turn(FLUSH_SECONDS)
-        if self.stack[-1].only_waits() and len(self.stack) < MOST_NESTED and not self.stopping():
-            self._elsewhere(self, [flight.road for flight in self.stack])
+        if not self.stack[-1].only_waits() or len(self.stack) >= MOST_NESTED or monotonic() > self._nests_until:
+            return
+        if not self.stopping():
+            self._elsewhere(self, self._busy())
             if self.stack[-1].failure:
                 raise self.stack[-1].failure
+
+    def _busy(self) -> list[roads.Key]:
+        """The roads on which no further Batch is to be begun."""
+        straggling = Counter(flight.road for flight in self.stack if flight.straggles())
+        return [one.road for one in self.stack if not one.straggles() or straggling[one.road] >= MOST_STRAGGLING]
 
     def give_up_above(self, depth: int) -> None:
         """Takes off the flights above the first `depth`, which cannot go on: their leases run out."""
@@ -131,7 +150,7 @@ class Flight:
         self._allowance = job.lease.allowance
         self._next_flush = monotonic() + FLUSH_SECONDS
         self._next_look = 0.0
-        self._halted = False
+        self._halted = self._lands = False
         self.road, self.lane = job.lease.road, job.lease.lane
         self.begun = 0
         self.has_withdrawn = False
@@ -166,7 +185,8 @@ class Flight:
             if under_way < self._window and under_way + len(self._unrecorded) + self._flights.held_below < self._most:
                 return True
             if not waits:
-                waits, self._next_look = True, monotonic() + IDLE_SECONDS
+                waits = True
+                self._look_later()
             if self._under_way or not self._unrecorded:
                 self._flights.wait()
             else:
@@ -175,7 +195,8 @@ class Flight:
 
     def land(self) -> None:
         """Waits for the answers still to come, records everything, and leaves the stack."""
-        self._next_look = monotonic() + IDLE_SECONDS
+        self._lands = True
+        self._look_later()
         while self._under_way:
             if self._flights.is_over():
                 self._flights.abandon()
@@ -188,8 +209,15 @@ class Flight:
         """Whether no answer has come for a while; once asked and true, not again before the same time has passed."""
         if monotonic() < self._next_look:
             return False
-        self._next_look = monotonic() + IDLE_SECONDS
+        self._look_later()
         return True
+
+    def straggles(self) -> bool:
+        """Whether all of the Batch has begun and few answers have still to come."""
+        return self._lands and len(self._under_way) <= STRAGGLERS
+
+    def _look_later(self) -> None:
+        self._next_look = monotonic() + (FLUSH_SECONDS if self.straggles() else IDLE_SECONDS)
 
     def note(self, target: Target, service: PushService, answer: Answer) -> None:
         """Takes the answer for a device."""
@@ -227,7 +255,7 @@ class Flight:
     def flush(self) -> None:
         """Records what there is, and learns whether to go on."""
         if self._unrecorded:
-            self._next_look = monotonic() + IDLE_SECONDS
+            self._look_later()
         now, samples = self._clock(), self._samples.take()
         status = until_written(
             lambda: record(self._job, self._unrecorded, now, samples, self._tally),

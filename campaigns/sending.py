@@ -71,13 +71,14 @@ def _begin_each(job: Job, flight: Flight, clock: Clock) -> bool:
 
 
 def _send_elsewhere(flights: Flights, busy: Collection[roads.Key]) -> None:
-    """While these roads do not answer: a Batch of the same lane on another.
+    """While these roads do not answer: a Batch of the same lane on another, of another push service if there is one.
 
     What goes wrong there is that Batch's alone: the flights below hold outcomes, and go on.
     """
     depth, batch_id = len(flights.stack), None
     try:
-        batch_id = choosing.due_elsewhere(flights.stack[-1].lane, busy)
+        under_way = {service for service, _ in (flight.road for flight in flights.stack)}
+        batch_id = choosing.due_elsewhere(flights.stack[-1].lane, busy, under_way)
         if batch_id is not None:
             _send(batch_id, flights)
     except Exception as error:

@@ -55,6 +55,17 @@ def test_while_a_push_service_hangs_its_worker_sends_what_goes_to_others(hanging
     assert Retry.objects.filter(message_id=stuck.pk, throttled=0).count() == posts(hanging)
 
 
+def test_a_few_requests_that_hang_do_not_keep_their_process_from_the_rest_of_the_campaign(world, settings, patient):
+    settings.PUSH_BATCH_SIZE = 20
+    world.devices(80, mode="count")
+    world.fault("hang", 3)
+    world.fault("hang", 7)
+    message = world.launched()
+    assert len(batch_ids(message)) == 4
+    assert sending.send_batch(batch_ids(message)[0], patient)
+    assert (totals(message), waiting(message)) == ({"accepted": 78}, 2)
+
+
 def test_a_road_that_hung_is_probed_with_few_and_then_open(hanging, patient):
     hanging.devices(300, mode="count")
     message = hanging.launched()
