@@ -10,10 +10,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psycopg
+
 from pushplatform.demo import reach
 from pushplatform.demo.process import Child, wait_until_ready
 from tests.parts.needs import require
-from tests.parts.ports import free_port, listens
+from tests.parts.ports import free_port
 
 
 @contextmanager
@@ -43,7 +45,7 @@ def system_postgres(folder: Path) -> Iterator[str]:
         cwd=Path("/"),
         death_signal=signal.SIGINT,
         stop_signal=signal.SIGINT,
-        ready=lambda _: listens(port),
+        ready=lambda _: _answers(port),
     )
     server.start()
     try:
@@ -52,3 +54,12 @@ def system_postgres(folder: Path) -> Iterator[str]:
     finally:
         server.stop()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _answers(port: int) -> bool:
+    """It listens for a while before it lets anybody in."""
+    try:
+        psycopg.connect(host="127.0.0.1", port=port, user="postgres", dbname="postgres", connect_timeout=5).close()
+    except psycopg.OperationalError:
+        return False
+    return True

@@ -7,7 +7,7 @@ from campaigns.segment_fields import CATALOGUE, parse, understand
 from campaigns.segment_picker import picker, suggest
 from pushplatform.sites import public_ids
 from subscribers import segments
-from subscribers.models import Attribute, Segment
+from subscribers.models import Attribute, Contact, Segment
 from tests.subscribers.people import new_contact, new_device
 from tests.subscribers.segment_rows import ids_of
 
@@ -165,8 +165,9 @@ def test_a_segment_that_is_not_understood_any_more_matches_nobody_and_says_so(si
 def test_equality_of_an_attribute_uses_the_index(site, attributes):
     rule = segments.parse({"field": "contact.attributes.plan", "op": "in", "value": ["pro", "team"]}, site.id)
     _, _, sql, parameters = segments.compile_rule(rule)
+    Contact.objects.bulk_create(Contact(site=site, external_id=f"CRM-{n}") for n in range(3000))
     with connection.cursor() as cursor:
-        cursor.execute("set local enable_seqscan = off")
+        cursor.execute("analyze contact")
         cursor.execute(f"explain select c.id from contact c where {sql}", parameters)
         assert "contact_attributes" in "\n".join(row[0] for row in cursor.fetchall())
 
