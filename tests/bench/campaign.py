@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from statistics import median
 from typing import Any, NamedTuple
 
+from campaigns.management.commands.worker import usual_processes
 from pushplatform.webpush.keys import KeyPair, b64url
 from tests.bench.campaigning import Launched, launch_to
 from tests.bench.processes import resident_mb
@@ -32,7 +33,7 @@ def run() -> dict[str, Any]:
     with stage() as house:
         alone = _one_core(house.sink)
         crowd = add_crowd(house.sink.base, devices, folder="counted")
-        house.stack.start(worker=True, targeted=True, beat=True, processes=cores)
+        house.stack.start(worker=True, targeted=True, beat=True, processes=usual_processes("campaign"))
         before = house.cpu()
         launched = launch_to(crowd)
         memory = _follow(house, launched, devices)

@@ -10,7 +10,7 @@ QUEUES: Final = {"campaign": "campaign,chores", "targeted": "targeted", "chores"
 
 class Command(BaseCommand):
     help = (
-        "Runs a worker: as many processes as this host has cores for campaigns, two for the lane of targeted sends. "
+        "Runs a worker: one process more than this host has cores for campaigns, two for the lane of targeted sends. "
         "Each host runs one of each lane; workers need nothing of each other but the same database and broker. "
         "What stands after `--` goes to `celery worker`."
     )
@@ -23,7 +23,7 @@ class Command(BaseCommand):
             help="`targeted` sends what the API asks for, so that it never waits behind a campaign. `chores`: one more "
             "for freezing and sweeping, which then never wait for a push service that hangs.",
         )
-        parser.add_argument("--processes", type=int, help="Instead of one for each core, or of two.")
+        parser.add_argument("--processes", type=int, help="Instead of what the lane has.")
         parser.add_argument("--name", help="Instead of the lane; a second worker of a lane on one host needs its own.")
         parser.add_argument("celery", nargs="*", help="Arguments for `celery worker`, after `--`.")
 
@@ -38,10 +38,12 @@ class Command(BaseCommand):
 
 
 def usual_processes(lane: str) -> int:
-    """One for each core that this process may use: sending is CPU. Targeted sends are few and seldom need a core."""
+    """One more than cores that this process may use: while one waits for the database or its last answers, another
+    computes. Targeted sends are few and seldom need a core.
+    """
     if lane != "campaign":
         return {"targeted": 2, "chores": 1}[lane]
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return 1 + (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
 
 
 def celery_words(lane: str, processes: int, name: str, further: list[str]) -> list[str]:
