@@ -61,7 +61,7 @@ def many(input: str, read: Read, choices: Mapping[str, str] | None = None) -> Ta
                 found.append(read(entry, site))
             except Wrong as wrong:
                 raise Wrong(f"value/{place}", wrong.code, wrong.detail) from None
-        return tuple(dict.fromkeys(found))
+        return tuple({(isinstance(entry, bool), entry): entry for entry in found}.values())  # to Python True is 1
 
     return Takes(input, parse, choices=_pairs(choices))
 
