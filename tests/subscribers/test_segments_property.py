@@ -69,7 +69,8 @@ def test_the_sql_finds_whom_a_plain_evaluation_finds_thousands_of_times(site, se
 def test_yes_and_one_are_two_values(site):
     people = People(site)
     where = [{"property": "total", "op": "in", "value": [1, True]}]
-    check_one(people, {"field": "event", "op": "within", "value": "3650d", "name": "bought", "where": where}, people.now)
+    bought = {"field": "event", "op": "within", "value": "3650d", "name": "bought", "where": where}
+    check_one(people, bought, people.now)
 
 
 def test_a_stray_value_of_another_type_never_breaks_a_query(site):
