@@ -21,7 +21,6 @@ class Events(CrmView):
 
     required_scope = {"POST": Scope.EVENTS_WRITE}
     weighed = "events"
-    weighed = "events"
 
     def post(self, request: Request) -> Response:
         body, errors, raw = many(request, "events", events.MOST_AT_ONCE)

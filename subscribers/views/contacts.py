@@ -69,7 +69,6 @@ class ContactBatch(OneContact):
 
     required_scope = {**OneContact.required_scope, "POST": Scope.CONTACTS_WRITE}
     weighed = "contacts"
-    weighed = "contacts"
 
     def post(self, request: Request, external_id: str) -> Response:
         """Each item as PUT would take it, or with `"merge": true` as PATCH, in the order asked, independent."""

@@ -210,7 +210,6 @@ class SiteScopedAdmin(ModelAdmin):
         *,
         title: str,
         obj: Any = None,
-        http_status: int = 200,
         **context: Any,
     ) -> TemplateResponse:
         """A page of our own in the admin's frame."""
