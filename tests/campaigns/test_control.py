@@ -14,7 +14,7 @@ from campaigns.worker_process import make_transport
 from pushplatform.webpush.outcome import Outcome
 from subscribers.models import Attribute
 from subscribers.upserting import upsert
-from tests.campaigns.world import World, assert_sums_agree, batch_ids, facts, retries, send, totals
+from tests.campaigns.world import World, assert_sums_agree, batch_ids, facts, retries, send, sent_meanwhile, totals
 from tests.localpush.conftest import eventually
 
 
@@ -87,18 +87,7 @@ def test_a_worker_in_the_middle_of_a_batch_stops_within_a_second(world, settings
     answer = world.push.call("POST", "/faults", {"kind": "slow", "delay_ms": 100})
     assert answer.status_code == 201
 
-    def work():
-        transport = make_transport()
-        try:
-            sending.send_batch(batch_id, transport)
-        finally:
-            transport.close()
-            connections.close_all()
-
-    worker = threading.Thread(target=work)
-    worker.start()
-    while not totals(message):
-        worker.join(0.02)
+    worker = sent_meanwhile(message, batch_id)
     act(message.pk, timezone.now())
     worker.join(1.0)
     assert not worker.is_alive()

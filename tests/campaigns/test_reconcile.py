@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import logging
-import threading
 from datetime import timedelta
 from io import StringIO
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import connections
 from django.utils import timezone
 
 from campaigns import control, finishing, sending, tasks
@@ -18,10 +16,9 @@ from campaigns import retries as retrying
 from campaigns.models import Batch, Breakdown, CampaignMinute, CampaignTotal, Delivery, Message, MessageTotal
 from campaigns.receipt_tokens import Tokens, device_ref
 from campaigns.receipts import Report, record_reports
-from campaigns.worker_process import make_transport
 from pushplatform.sites import public_ids
 from subscribers.models import Device
-from tests.campaigns.world import CONTENT, batch_ids, retries, send, totals
+from tests.campaigns.world import CONTENT, batch_ids, retries, send, sent_meanwhile, totals
 
 if TYPE_CHECKING:
     from pushplatform.webpush.transport import Transport
@@ -221,18 +218,7 @@ def test_it_is_exact_and_repairs_while_the_message_is_being_sent(world: World, s
     [batch_id] = batch_ids(message)
     assert world.push.call("POST", "/faults", {"kind": "slow", "delay_ms": 60}).status_code == 201
 
-    def work() -> None:
-        transport = make_transport()
-        try:
-            sending.send_batch(batch_id, transport)
-        finally:
-            transport.close()
-            connections.close_all()
-
-    worker = threading.Thread(target=work)
-    worker.start()
-    while not totals(message):
-        worker.join(0.02)
+    worker = sent_meanwhile(message, batch_id)
     CampaignTotal.objects.filter(campaign_id=message.campaign_id, slot=2).update(failed=11)
     assert "Repaired 1 differences." in reconcile(message, "--repair")
     looks = 0

@@ -6,16 +6,18 @@ import hashlib
 import itertools
 import os
 import secrets
+import threading
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import connection
+from django.db import connection, connections
 from django.utils import timezone
 
 from campaigns import audience, counting, freezing, launch, sending
 from campaigns.counting import OUTCOMES
 from campaigns.models import Batch, Campaign, CampaignSegment, Lane, Message, Recipient
+from campaigns.worker_process import make_transport
 from pushplatform.sites.models import Site, VapidKey
 from pushplatform.webpush.keys import KeyPair, b64url, b64url_decode
 from pushplatform.webpush.outcome import REASONS, Outcome
@@ -245,3 +247,21 @@ def assert_sums_agree(message: Message) -> None:
                 OUTCOMES.values(),
             )
             assert {name: n for name, n in figures.items() if n} == facts(message), dimension
+
+
+def sent_meanwhile(message: Message, batch_id: int) -> threading.Thread:
+    """A thread that sends the Batch, once its first outcomes are recorded."""
+
+    def work() -> None:
+        transport = make_transport()
+        try:
+            sending.send_batch(batch_id, transport)
+        finally:
+            transport.close()
+            connections.close_all()
+
+    worker = threading.Thread(target=work)
+    worker.start()
+    while not totals(message):
+        worker.join(0.02)
+    return worker
