@@ -8,11 +8,14 @@ from celery import Celery
 from celery.schedules import crontab
 from celery.signals import celeryd_init, task_postrun, task_prerun, worker_process_init
 from django.db import close_old_connections
+from kombu.transport import TRANSPORT_ALIASES
 
 from pushplatform.broker import consumer_options
 from pushplatform.schedules import Every
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "pushplatform.settings")
+
+TRANSPORT_ALIASES["pgmq"] = "pushplatform.pgmq_transport:Transport"
 
 app = Celery("pushplatform")
 app.config_from_object("django.conf:settings", namespace="CELERY")

@@ -3,7 +3,7 @@
 import os
 import signal
 import time
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 
 import psycopg
 import pytest
@@ -57,6 +57,29 @@ def test_a_database_that_is_away_for_a_while_is_waited_for(begin_run, fresh_data
         connection.execute(f'alter database "{name}" allow_connections true')
     assert run.check(struck=1)["doubled"] == 0
     assert "outcomes are recorded again" in run.stack.log("worker")
+
+
+def test_a_worker_that_could_not_acknowledge_a_task_takes_the_next_one(begin_run, fresh_database):
+    """With pgmq the acknowledgement goes to the database too; the worker takes one at a time."""
+    run = begin_run(100, broker="pgmq")
+
+    def received():
+        return run.stack.log("worker").count(" received")
+
+    own.close()
+    with administration(fresh_database) as (connection, name):
+        with closing(psycopg.connect(fresh_database)) as holding:
+            holding.execute("lock table batch in access exclusive mode")
+            waiting = "select 1 from pg_stat_activity where datname = %s and wait_event_type = 'Lock'"
+            eventually(lambda: connection.execute(waiting, [name]).fetchone())
+            taken = received()
+            eventually(lambda: received() > taken)  # the next task is with the worker, and acknowledged when it begins
+            connection.execute(f'alter database "{name}" allow_connections false')
+            cut_connections(connection, name)
+        eventually(lambda: "Couldn't ack" in run.stack.log("worker"))
+        connection.execute(f'alter database "{name}" allow_connections true')
+    run.launch()
+    run.check(struck=0)
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from tests.parts.stack import Stack
 from tests.parts.system_postgres import system_postgres
 
 _serial = itertools.count(1)
+_stacks: pytest.StashKey[list[Stack]] = pytest.StashKey()
 BeginStack = Callable[..., Stack]
 
 
@@ -84,6 +85,17 @@ def _begin(request: pytest.FixtureRequest, database_url: str) -> Iterator[BeginS
             folder = database.run_folder() / f"stack-{next(_serial)}-{request.node.name[:30].replace('/', '_')}"
             stack = Stack(folder, database_url, broker_url, env)
             stops.callback(stack.stop)
+            request.node.stash.setdefault(_stacks, []).append(stack)
             return stack.start(**parts)
 
         yield begin
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """A failure comes with the last lines of every process of its Stacks: their folder is gone when it is read."""
+    report = yield
+    if report.failed:
+        for stack in itertools.chain.from_iterable(node.stash.get(_stacks, []) for node in item.listchain()):
+            report.sections += [(f"the end of {name}.log", stack.log(name)[-4000:]) for name in stack.children]
+    return report
