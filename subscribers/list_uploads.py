@@ -110,7 +110,8 @@ def _ids(file: BinaryIO) -> Iterator[tuple[int, str]]:
             continue  # an empty line
         number += 1
         if number > MOST_ROWS:
-            raise Invalid([(f"/file/{line}", "too_many_rows", f"has more than {MOST_ROWS:,} rows; split it")])
+            detail = f"line {line}: the file has more than {MOST_ROWS:,} rows; split it"
+            raise Invalid([(f"/file/{line}", "too_many_rows", detail)])
         if place >= len(row):
             detail = f"line {line}: has {len(row)} columns, the ids are in column {place + 1}"
             raise Invalid([(f"/file/{line}", "missing_column", detail)])

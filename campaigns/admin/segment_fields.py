@@ -31,8 +31,10 @@ def values(request: HttpRequest) -> JsonResponse:
         found = suggest(site.pk, name, text)
     except Wrong:
         return JsonResponse({"values": [], "have": None})
-    have = _have(site, field, f"{request.user.pk} {request.GET.get('tab', '')[:64]} field")
-    return JsonResponse({"values": found, "have": have if "about" in request.GET else None})
+    have = None
+    if "about" in request.GET:
+        have = _have(site, field, f"{request.user.pk} {request.GET.get('tab', '')[:64]} field")
+    return JsonResponse({"values": found, "have": have})
 
 
 def _have(site: Site, field: Field, token: str) -> str | None:

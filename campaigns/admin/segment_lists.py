@@ -77,7 +77,7 @@ class ContactListAdmin(SiteScopedAdmin):
         if report is not None:
             found = report.contact_list
             form = UploadForm(contact_list=found)
-        return self.page(
+        page = self.page(
             request,
             "campaigns/segment_list.html",
             title=found.name if found else "Upload a list",
@@ -93,6 +93,9 @@ class ContactListAdmin(SiteScopedAdmin):
             may_write=may(request.user, Right.COMPOSE, site),
             used_by=uses_of_list(found) if found else [],
         )
+        if faults:
+            page.status_code = 422
+        return page
 
     def _upload(
         self, request: HttpRequest, site: Site, found: ContactList | None, form: UploadForm

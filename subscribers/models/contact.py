@@ -74,6 +74,7 @@ class ContactList(models.Model):
 
     class Meta:
         db_table = "contact_list"
+        verbose_name = "uploaded list"
 
     def __str__(self) -> str:
         return self.name

@@ -13,6 +13,7 @@ from django.test import Client
 from django.urls import reverse
 
 from pushplatform.sites import public_ids
+from subscribers import list_uploads
 from subscribers.models import ContactList, ContactListMember
 from tests.admin.house import House
 
@@ -55,15 +56,41 @@ def test_a_file_that_cannot_be_used_is_refused_with_its_line_and_nothing_is_stor
     ours: House, browser: Client, content: bytes, said: str
 ) -> None:
     answer = upload(browser, ours, content)
+    assert answer.status_code == 422
     assert said in answer.content.decode()
+    assert answer.context["form"]["name"].value() == "Staff"
     assert not ContactList.objects.filter(name="Staff").exists()
+
+
+def test_the_trail_and_the_delete_page_call_it_an_uploaded_list(ours: House, browser: Client) -> None:
+    found = ContactList.objects.create(site=ours.site, name="Staff")
+    page = browser.get(reverse("admin:subscribers_contactlist_delete", args=[found.pk])).content.decode()
+    assert "uploaded list" in page.lower()
+    assert "contact list" not in page.lower()
+
+
+def test_a_form_without_its_name_is_shown_again_as_any_form_is(ours: House, browser: Client) -> None:
+    before = ContactList.objects.count()
+    answer = upload(browser, ours, b"external_id\nx\n", name=" ")
+    assert answer.status_code == 200
+    assert answer.context["form"].errors == {"name": ["This field is required."]}
+    assert ContactList.objects.count() == before
+
+
+def test_more_rows_than_a_list_takes_are_refused_at_their_line(
+    ours: House, browser: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(list_uploads, "MOST_ROWS", 2)
+    answer = upload(browser, ours, b"external_id\na\nb\nc\n")
+    assert (answer.status_code, answer.context["faults"]) == (422, ["line 4: the file has more than 2 rows; split it"])
 
 
 def test_a_new_upload_takes_the_place_of_the_old_ids_and_a_broken_one_does_not(ours: House, browser: Client) -> None:
     other = ours.new_contact()
     found = ContactList.objects.create(site=ours.site, name="Staff", members=1)
     ContactListMember.objects.create(list=found, contact=ours.contact)
-    assert "the list is as it was" in upload(browser, ours, b"nothing here", into=found).content.decode()
+    refused = upload(browser, ours, b"nothing here", into=found)
+    assert (refused.status_code, "the list is as it was" in refused.content.decode()) == (422, True)
     assert [one.contact_id for one in ContactListMember.objects.filter(list=found)] == [ours.contact.pk]
     upload(browser, ours, f"id\n{other.external_id}\n".encode(), into=found)
     assert [one.contact_id for one in ContactListMember.objects.filter(list=found)] == [other.pk]

@@ -78,6 +78,9 @@ export class Catalogue {
   }
 }
 
+// What the values of a field are counted in: the CRM tells of people, a browser of itself.
+export const unitOf = (field) => (field.name === "event" ? ["event", "events"] : field.name.startsWith("contact.") ? ["person", "people"] : ["device", "devices"]);
+
 const segmentField = (segments) => ({
   name: "segment", title: "In the segment", group: "Segments", suggests: false,
   operators: [["eq", "is"], ["ne", "is not"]].map(([op, words]) => (

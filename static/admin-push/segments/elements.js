@@ -22,6 +22,9 @@ export const option = (value, text, chosen) => make("option", { value, textConte
 
 export const whole = (number) => number.toLocaleString("en");
 
+// How many of what: "1 person", "1,204 people".
+export const numbered = (number, [one, many]) => `${whole(number)} ${number === 1 ? one : many}`;
+
 export const sentence = (text) => (text ? `${text[0].toUpperCase()}${text.slice(1)}${/[.!?…]$/.test(text) ? "" : "."}` : "");
 
 let serial = 0;

@@ -1,5 +1,6 @@
 // What operators take beside a value: a campaign, a time to count within, an event's name and its properties.
 
+import { unitOf } from "./catalogue.js";
 import { suggestedInput } from "./chips.js";
 import { iconButton, make, option } from "./elements.js";
 import { span } from "./spans.js";
@@ -28,7 +29,7 @@ const worded = (words, ...inside) => make("div", { className: "pp-worded" }, mak
 export function eventName(node, store) {
   return suggestedInput({
     value: node.rule.name, put: putting({ node, store }, "name"), disabled: !store.editable, label: "Name of the event",
-    load: async (text, signal) => (await store.values("event", text.trim(), signal)).values.map(([value, count]) => ({ value, label: value, count })),
+    load: async (text, signal) => (await store.values("event", text.trim(), signal)).values.map(([value, count]) => ({ value, label: value, count, unit: unitOf({ name: "event" }) })),
   });
 }
 

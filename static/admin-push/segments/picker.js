@@ -1,12 +1,17 @@
 // The field picker: opens by typing, searches names and groups, tells the type, how many have it and its commonest values.
 
-import { freshId, icon, make, placeBelow, whole } from "./elements.js";
+import { unitOf } from "./catalogue.js";
+import { freshId, icon, make, numbered, placeBelow } from "./elements.js";
 
 const ABOUT_MS = 150;
 
 const named = (field) => (field.which ? `${field.title}, ${field.which}` : field.title);
 
-const unitOf = (field) => (field.name === "event" ? "events" : field.name.startsWith("contact.") ? "people" : "devices");
+// The values of a person's field are counted in people, the field itself in devices, as segments are.
+const toldOf = (field, have) => {
+  const devices = have === "0" ? "no device yet" : have === "1" ? "1 device" : `${have} devices`;
+  return `Known on ${devices}${field.name.startsWith("contact.") && have !== "0" ? ", of people who have it" : ""}`;
+};
 
 // A button that shows the chosen field and opens the picker. `choose(name)` takes a field; `leave()` is called when
 // the picker is closed without one.
@@ -103,10 +108,10 @@ function openPicker({ anchor, text, store, chosen, choose, leave }) {
     about.replaceChildren(
       make("p", { className: "pp-strong", textContent: named(field) }),
       make("p", { className: "pp-tiny pp-faint", textContent: `${field.group} · ${field.type}` }),
-      found ? make("p", { className: "pp-small", textContent: found.have == null ? "" : `${found.have} devices have it` }) : make("div", { className: "pp-picker-wait" }),
-      values.length ? make("p", { className: "pp-tiny pp-faint", textContent: `Commonest values, by ${unitOf(field)}` }) : "",
+      found ? make("p", { className: "pp-small", textContent: found.have == null ? "" : toldOf(field, found.have) }) : make("div", { className: "pp-picker-wait" }),
+      values.length ? make("p", { className: "pp-tiny pp-faint", textContent: "Commonest values" }) : "",
       ...values.map(([value, count]) => make("div", { className: "pp-picker-value" },
-        make("span", { className: "pp-clip", textContent: names.get(value) ?? value }), make("span", { className: "pp-number pp-faint", textContent: whole(count) }),
+        make("span", { className: "pp-clip", textContent: names.get(value) ?? value }), make("span", { className: "pp-number pp-faint", textContent: numbered(count, unitOf(field)) }),
         barOf(count / most))),
       !values.length && field.choices.length ? make("p", { className: "pp-tiny pp-faint", textContent: field.choices.slice(0, 8).map(([, words]) => words).join(", ") }) : null || "");
   }

@@ -1,5 +1,6 @@
 // How each kind of value is asked for: `input` of an operator, as the catalogue names it.
 
+import { unitOf } from "./catalogue.js";
 import { chipInput, suggestedInput } from "./chips.js";
 import { make, option, takesAll } from "./elements.js";
 import { drawMembers } from "./members.js";
@@ -99,11 +100,11 @@ function loader({ node, field, operator, store }) {
     const wanted = text.trim().toLowerCase();
     if (!field.suggests && !operator.choices.length) return [];
     const found = field.suggests ? (await store.values(node.rule.field, operator.choices.length ? "" : text.trim(), signal)).values : [];
-    if (!operator.choices.length) return found.map(([value, count]) => ({ value: operator.input === "numbers" ? Number(value) : value, label: value, count }));
+    if (!operator.choices.length) return found.map(([value, count]) => ({ value: operator.input === "numbers" ? Number(value) : value, label: value, count, unit: unitOf(field) }));
     const counts = new Map(found);
     return operator.choices
       .filter(([value, words]) => `${value} ${words}`.toLowerCase().includes(wanted))
-      .map(([value, words]) => ({ value, label: words, count: field.suggests ? (counts.get(value) ?? 0) : null }))
+      .map(([value, words]) => ({ value, label: words, count: field.suggests ? (counts.get(value) ?? 0) : null, unit: unitOf(field) }))
       .sort((a, b) => (b.count ?? 0) - (a.count ?? 0));
   };
 }
