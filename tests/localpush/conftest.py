@@ -22,8 +22,8 @@ from pywebpush import WebPusher
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def eventually(look: Callable[[], Any], seconds: float = 8.0) -> Any:
-    """The first true answer of `look`; fails when there is none in time."""
+def eventually(look: Callable[[], Any], seconds: float = 60.0) -> Any:
+    """The first true answer of `look`; fails when there is none in time. No speed is asked for: machines are busy."""
     end = time.monotonic() + seconds
     while True:
         found = look()
@@ -49,7 +49,7 @@ class LocalPushProcess:
         self.http = requests.Session()
 
     def call(self, method: str, path: str, body: object = None, **options: Any) -> requests.Response:
-        return self.http.request(method, self.base + path, json=body, timeout=10, **options)
+        return self.http.request(method, self.base + path, json=body, timeout=60, **options)
 
     def browser(self, key: str | None, **members: Any) -> dict[str, Any]:
         answer = self.call("POST", "/browsers", {"label": "Anna", "application_server_key": key, **members})
@@ -77,7 +77,7 @@ class LocalPushProcess:
         self.http.close()
         self.process.terminate()
         try:
-            return self.process.wait(5)
+            return self.process.wait(30)
         finally:
             if self.process.poll() is None:
                 self.process.kill()
@@ -122,7 +122,7 @@ class Sender:
             **(headers or {}),
         }
         kept = {name: value for name, value in wanted.items() if value is not None}
-        return requests.post(subscription["endpoint"], data=body, headers=kept, timeout=10)
+        return requests.post(subscription["endpoint"], data=body, headers=kept, timeout=60)
 
 
 def notification(message: str, title: str = "Hello", **members: Any) -> dict[str, Any]:
@@ -133,18 +133,26 @@ def notification(message: str, title: str = "Hello", **members: Any) -> dict[str
 
 
 class ReceiptsServer:
-    """Collects the reports of service workers; answers `statuses` first, one a post, then 204."""
+    """Collects the reports of service workers; answers `statuses` first, one a post, then 204.
+
+    While `open` is cleared, posts are taken (`taken` counts them) and get no answer yet.
+    """
 
     def __init__(self) -> None:
         self.posts: list[list[dict[str, Any]]] = []
         self.content_types: set[str] = set()
         self.statuses: list[int] = []
+        self.taken = 0
+        self.open = threading.Event()
+        self.open.set()
         outer = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 status = outer.statuses.pop(0) if outer.statuses else 204
+                outer.taken += 1
+                outer.open.wait()
                 if status == 204:
                     outer.content_types.add(self.headers["Content-Type"])
                     outer.posts.append(json.loads(body))
@@ -163,6 +171,7 @@ class ReceiptsServer:
         return [item["kind"] for post in self.posts for item in post if item["token"] == f"token of {message}"]
 
     def close(self) -> None:
+        self.open.set()
         self._server.shutdown()
         self._server.server_close()
 

@@ -40,7 +40,7 @@ class Firefox:
         self.socket.send(json.dumps(frame))
 
     def hear(self) -> dict[str, Any]:
-        return json.loads(self.socket.recv(timeout=5))
+        return json.loads(self.socket.recv(timeout=30))
 
     def ask(self, frame: dict[str, Any]) -> dict[str, Any]:
         self.say(frame)
@@ -60,7 +60,7 @@ class Firefox:
 
     def close_code(self) -> int:
         with pytest.raises(ConnectionClosed) as closed:
-            self.socket.recv(timeout=8)
+            self.socket.recv(timeout=30)
         assert closed.value.rcvd is not None
         return closed.value.rcvd.code
 
@@ -144,6 +144,7 @@ def test_a_known_browser_keeps_its_identity_and_gets_what_it_missed(
 ) -> None:
     registered = firefox.register(sender.public_key)
     firefox.close()
+    eventually(lambda: not localpush.statistics()["browsers"]["connected"])
     assert push(sender, registered).status_code == 201
     assert push(sender, registered, TTL="0").status_code == 201
     assert newest_state(localpush, firefox) == "dropped"

@@ -12,6 +12,8 @@ from tests.parts.needs import require_program
 
 from .conftest import LocalPushProcess, ReceiptsServer, Sender, eventually, notification
 
+expect.set_options(timeout=30_000)
+
 HOSTILE = "<img src=x onerror=\"document.title='taken'\"><script>document.title='taken'</script>"
 
 

@@ -87,7 +87,7 @@ def test_a_push_without_a_body_needs_no_encoding(
     [
         ({"aud": "https://elsewhere.example"}, "aud"),
         ({"exp": 1_600_000_000}, "expired"),
-        ({"exp": int(time.time()) + 25 * 3600}, "24 hours"),
+        ({"exp": int(time.time()) + 48 * 3600}, "24 hours"),
     ],
 )
 def test_a_token_with_wrong_claims_is_forbidden(
@@ -178,5 +178,5 @@ def test_a_body_made_for_other_keys_is_accepted_and_then_found_undecryptable(
 
 
 def test_only_post_pushes_and_only_delete_cancels(localpush: LocalPushProcess, browser: dict[str, Any]) -> None:
-    assert requests.get(browser["subscription"]["endpoint"], timeout=5).status_code == 404
+    assert requests.get(browser["subscription"]["endpoint"], timeout=30).status_code == 404
     assert localpush.call("GET", "/m/anything").headers["Allow"] == "DELETE"

