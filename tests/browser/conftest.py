@@ -15,8 +15,8 @@ from tests.browser.mozilla_like import MozillaLike
 from tests.browser.notification_daemon import Desktop
 from tests.browser.stub_platform import StubPlatform
 from tests.browser.visitor import Visitor
-from tests.parts.brokers import free_port
 from tests.parts.needs import require
+from tests.parts.ports import free_port
 
 #: `s0.localhost`, `s1.localhost`, … are secure origins of their own without a hosts file, so that one browser serves
 #: many tests and none sees what another left behind.
@@ -111,7 +111,7 @@ def shop(shop_pages: Shop, shop_port: int) -> Iterator[str]:
         thread.join(0.01)
     yield f"http://s{next(_origin) % ORIGINS}.localhost:{shop_port}"
     server.should_exit = server.force_exit = True
-    thread.join(5)
+    thread.join()  # the next shop takes the same port
 
 
 @pytest.fixture

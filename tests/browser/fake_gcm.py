@@ -89,8 +89,8 @@ class FakeGcm:
         self._ready = threading.Event()
         self._thread = threading.Thread(target=lambda: self._loop.run_until_complete(self._serve()), daemon=True)
         self._thread.start()
-        if not self._ready.wait(10):
-            raise RuntimeError("the fake GCM did not start within 10 s")
+        if not self._ready.wait(60):
+            raise RuntimeError("the fake GCM did not start within 60 s")
 
     @property
     def url(self) -> str:

@@ -129,8 +129,8 @@ class Desktop:
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._run, name="notification service", daemon=True)
         self._thread.start()
-        if not self._ready.wait(10):
-            raise RuntimeError("the notification service did not come up on its bus within 10 s")
+        if not self._ready.wait(60):
+            raise RuntimeError("the notification service did not come up on its bus within 60 s")
 
     def _run(self) -> None:
         self._loop.run_until_complete(self._serve())
@@ -149,7 +149,7 @@ class Desktop:
         self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join(5)
         self._bus.terminate()
-        self._bus.wait(5)
+        self._bus.wait(30)
         shutil.rmtree(self._directory, ignore_errors=True)
 
     # What browsers do

@@ -13,7 +13,7 @@ from tests.browser.browsers import Browser
 from tests.parts.stack import Stack
 
 PASSWORD = secrets.token_urlsafe(12)
-PATIENCE_SECONDS = 20.0
+PATIENCE_SECONDS = 60.0
 
 
 class RealPlatform:

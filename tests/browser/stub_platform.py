@@ -65,8 +65,8 @@ class StubPlatform:
         self._ready = threading.Event()
         self._thread = threading.Thread(target=lambda: self._loop.run_until_complete(self._serve()), daemon=True)
         self._thread.start()
-        if not self._ready.wait(10):
-            raise RuntimeError("the stub platform did not start within 10 s")
+        if not self._ready.wait(60):
+            raise RuntimeError("the stub platform did not start within 60 s")
 
     def stop(self) -> None:
         self._loop.call_soon_threadsafe(self._stop.set)
@@ -191,13 +191,13 @@ class StubPlatform:
         target = dict(device.subscription)
         if endpoint.hostname in self.routes:
             target["endpoint"] = self.routes[endpoint.hostname] + endpoint.path
-        return WebPusher(target).send(plaintext, device.key.sign(claims), ttl=60, timeout=10).status_code
+        return WebPusher(target).send(plaintext, device.key.sign(claims), ttl=60, timeout=60).status_code
 
     def received(self, token: str) -> list[str]:
         """The kinds reported with this token, in order, duplicates included."""
         return [entry["kind"] for batch in self.reports for entry in batch if entry["token"] == token]
 
-    def wait_until(self, true: Callable[[], object], what: str, timeout: float = 15.0) -> None:
+    def wait_until(self, true: Callable[[], object], what: str, timeout: float = 60.0) -> None:
         """Wait for something that a call of the browser brings about."""
         with self._changed:
             if not self._changed.wait_for(lambda: bool(true()), timeout):

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Playwright
+from playwright.sync_api import Playwright, expect
 
 from tests.browser.browsers import Browser, missing
 from tests.browser.fake_gcm import HOST, FakeGcm
@@ -67,6 +67,7 @@ def test_a_message_of_the_crm_finds_the_person_it_names_and_is_counted_once(
     visitor.sign_in("Anna")
     visitor.allow("order_updates", "personal_data", "measurement")
     visitor.visit("/account")
+    expect(visitor.page.locator("#account-link")).to_contain_text("is linked")
 
     message = platform.sends(
         recipients=[{"external_id": "CRM-1", "params": {"first_name": "Anna"}}],

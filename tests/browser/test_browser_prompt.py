@@ -115,7 +115,7 @@ def test_the_card_can_be_worked_with_the_keyboard_alone(
     expect(visitor.page.locator(".bell")).to_be_focused()
 
     visitor.page.keyboard.press("Enter")
-    visitor.card.wait_for()
+    expect(visitor.card).to_be_focused()
     visitor.page.keyboard.press("Tab")  # the closing cross
     visitor.page.keyboard.press("Tab")
     visitor.page.keyboard.press("Space")

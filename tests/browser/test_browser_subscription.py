@@ -155,6 +155,7 @@ def test_somebody_else_signing_in_first_cuts_the_link_of_the_last(
 
     visitor.page.route("**/shop.js", lambda route: route.abort())  # and says nothing on the way
     visitor.sign_in("Jan")
+    visitor.page.wait_for_load_state()  # the interception's end would let a request through that it holds
     visitor.page.unroute("**/shop.js")
     before = len(platform.calls)
     visitor.visit("/account")

@@ -97,7 +97,7 @@ def test_a_report_that_cannot_be_sent_goes_with_the_next(chromium_subscriber: Vi
 
     platform.wait_until(lambda: platform.received("tok_6"), "both reports")
     assert platform.received("tok_5") == ["received", "shown"]
-    assert chromium_subscriber.state()["reports_waiting"] == 0
+    chromium_subscriber.tells_of_reports(0)
 
 
 def test_reports_that_wait_are_sent_at_the_next_page_load(chromium_subscriber: Visitor, platform: StubPlatform) -> None:
@@ -121,18 +121,22 @@ def test_a_platform_that_says_later_is_left_alone_until_then(
     chromium_subscriber.sees("Busy")
     platform.wait_until(lambda: ("POST", "/push/v1/receipts") in platform.calls, "the attempt")
     platform.failing = set()
+    chromium_subscriber.tells_of_reports(2)
 
     platform.send(notification("Later", token="tok_9", url=chromium_subscriber.shop_url))
     chromium_subscriber.sees("Later")
+    chromium_subscriber.tells_of_reports(4)
     chromium_subscriber.visit("/account")
 
-    assert chromium_subscriber.state()["reports_waiting"] == 4
+    chromium_subscriber.page.wait_for_load_state("networkidle")
+    chromium_subscriber.tells_of_reports(4)
     assert platform.calls.count(("POST", "/push/v1/receipts")) == 1
 
 
 def test_a_click_opens_the_page_and_is_reported_once(subscriber: Visitor, platform: StubPlatform) -> None:
     platform.send(notification("Come in", token="tok_10", url=subscriber.shop_url + "/products/noodle-bowl"))
     alert = subscriber.sees("Come in")
+    platform.wait_until(lambda: platform.received("tok_10"), "the report")  # nobody reads and clicks sooner
 
     subscriber.clicks(alert)
 
@@ -191,7 +195,9 @@ def test_a_button_leads_to_its_own_page_and_is_named_in_the_report(subscriber: V
 def test_sending_it_away_is_reported_as_closed(subscriber: Visitor, platform: StubPlatform) -> None:
     platform.send(notification("Not now", token="tok_15", url=subscriber.shop_url))
 
-    subscriber.dismisses(subscriber.sees("Not now"))
+    alert = subscriber.sees("Not now")
+    platform.wait_until(lambda: platform.received("tok_15"), "the report")
+    subscriber.dismisses(alert)
 
     platform.wait_until(lambda: "closed" in platform.received("tok_15"), "the dismissal")
     assert platform.received("tok_15") == ["received", "shown", "closed"]

@@ -10,7 +10,8 @@ from tests.browser.notification_daemon import Alert, Desktop
 
 Found = TypeVar("Found")
 #: A service worker's first start and the first answer of a push service are slow on a busy machine.
-PATIENCE_MS = 15_000
+PATIENCE_MS = 60_000
+expect.set_options(timeout=PATIENCE_MS)
 
 
 class Visitor:
@@ -95,6 +96,11 @@ class Visitor:
             catch (error) {{ return {{ code: error.code ?? error.name, message: error.message }}; }}
         }})()"""
         return cast("dict[str, Any]", self.page.evaluate(script))
+
+    def tells_of_reports(self, waiting: int) -> None:
+        """Wait until so many reports of the worker wait to be sent: it keeps and forgets them after it has acted."""
+        script = "async (waiting) => (await PushPlatform.state()).reports_waiting === waiting"
+        self.page.wait_for_function(script, arg=waiting)
 
     # Notifications
 

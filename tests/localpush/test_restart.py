@@ -120,9 +120,7 @@ def test_the_state_is_readable_by_its_owner_alone(service: Restartable) -> None:
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
-def test_it_ends_though_senders_hang_and_browsers_listen(
-    service: Restartable, sender: Sender
-) -> None:
+def test_it_ends_though_senders_hang_and_browsers_listen(service: Restartable, sender: Sender) -> None:
     browser = service.now.browser(sender.public_key)
     Firefox(service.now).register(sender.public_key)
     service.now.call("POST", "/faults", {"kind": "hang"})
