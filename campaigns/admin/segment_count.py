@@ -1,9 +1,11 @@
 """What the page of a segment asks for while it is being written: how many, who for example, and why somebody is not."""
 
 import json
+import time
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from django.db import connection
 from django.http import Http404, HttpRequest, JsonResponse
 
 from campaigns.admin.contact_names import name_of
@@ -66,7 +68,33 @@ def asked_for(request: HttpRequest) -> Asked:
 
 
 def count(request: HttpRequest) -> JsonResponse:
-    """How many a definition would reach, step by step."""
+    """How many a definition would reach, step by step; its Server-Timing (W3C) tells what the answer waited for."""
+    spent = Spent()
+    with connection.execute_wrapper(spent):
+        answer = _count(request)
+    answer["Server-Timing"] = spent.header()
+    return answer
+
+
+class Spent:
+    """Adds up the milliseconds of a view that the database took."""
+
+    def __init__(self) -> None:
+        self._begun, self._database = time.perf_counter(), 0.0
+
+    def __call__(self, execute: Any, sql: Any, params: Any, many: bool, context: Any) -> Any:
+        begun = time.perf_counter()
+        try:
+            return execute(sql, params, many, context)
+        finally:
+            self._database += time.perf_counter() - begun
+
+    def header(self) -> str:
+        view = time.perf_counter() - self._begun
+        return f"database;dur={self._database * 1000:.1f}, view;dur={view * 1000:.1f}"
+
+
+def _count(request: HttpRequest) -> JsonResponse:
     try:
         asked = asked_for(request)
         found = preview(asked.audience, token=asked.token)

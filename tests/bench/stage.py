@@ -37,14 +37,18 @@ def devices_wanted() -> int:
 
 @contextmanager
 def prepared() -> Iterator[None]:
-    """Django over a PostgreSQL of its own, as a benchmark needs it before it is imported: one that says ON_STAGE."""
+    """Django over a PostgreSQL of its own, as a benchmark needs it before it is imported: one that says ON_STAGE.
+
+    BENCH_DATABASE of the environment is taken instead: the address of a database that was seeded before.
+    """
     before = dict(os.environ)
     folder = Path(tempfile.mkdtemp(prefix="pushplatform-bench-"))
     folder.chmod(0o711)
     server = EmbeddedPostgres(folder / "postgres", folder / "postgres.log", settings=POSTGRES)
     try:
-        server.start()
-        os.environ["DATABASE_URL"] = server.url()
+        if not (given := os.environ.get("BENCH_DATABASE")):
+            server.start()
+        os.environ["DATABASE_URL"] = given or server.url()
         surroundings.prepare()
         django.setup()
         yield

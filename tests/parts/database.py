@@ -101,6 +101,16 @@ def fresh() -> Iterator[str]:
             connection.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
 
 
+@contextmanager
+def existing(name: str) -> Iterator[str]:
+    """The database `name` of the run's server, which is there already, as `fresh` gives one; it stays."""
+    before = _use(name)
+    try:
+        yield url_of(name)
+    finally:
+        _use(before)
+
+
 def _template() -> str:
     """The name of the migrated database that others are copied from; made by whoever asks first."""
     start_server()
