@@ -14,6 +14,7 @@ from campaigns.audience import Audience
 from campaigns.device_choice import DeviceChoice
 from campaigns.previewing import Superseded, examples, preview, rounded
 from campaigns.segment_fields import CATALOGUE
+from campaigns.statement_limits import end
 from pushplatform.sites.access import Right
 from pushplatform.sites.admin.scope import site_for
 from pushplatform.sites.models import Site
@@ -97,6 +98,7 @@ class Spent:
 def _count(request: HttpRequest) -> JsonResponse:
     try:
         asked = asked_for(request)
+        end(_of_sample(asked))  # nobody waits for the people of the definition before
         found = preview(asked.audience, token=asked.token)
     except Refused as refused:
         return refused.answer
@@ -127,16 +129,22 @@ def sample(request: HttpRequest) -> JsonResponse:
     """Some of the people it would reach; the caller has made sure that their data may be seen."""
     try:
         asked = asked_for(request)
-        ids = examples(asked.audience, token=f"{asked.token} sample")
+        ids = examples(asked.audience, token=_of_sample(asked))
     except Refused as refused:
         return refused.answer
-    except (Superseded, DefinitionError):
+    except Superseded:
+        return JsonResponse({"superseded": True}, status=409)
+    except DefinitionError:
         ids = []
     devices = Device.objects.select_related("contact").filter(pk__in=ids).order_by("pk")
     people = {device.contact.pk: device.contact for device in devices if device.contact}
     return JsonResponse(
         {"people": [{"id": one.pk, "name": name_of(one) or "", "crm": one.external_id} for one in people.values()]}
     )
+
+
+def _of_sample(asked: Asked) -> str:
+    return f"{asked.token} sample"
 
 
 def device_choices() -> list[tuple[str, list[tuple[str, str]]]]:

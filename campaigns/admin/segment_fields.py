@@ -23,18 +23,22 @@ _HAVING: Final[tuple[dict[str, Any], ...]] = (
 
 
 def values(request: HttpRequest) -> JsonResponse:
-    """GET `field` and `q`: the commonest values that contain it; with `about` also how many devices have the field."""
+    """GET `field` and `q`: the commonest values that contain it; with `about` also how many devices have the field.
+
+    A newer question of the same `tab` ends this one, which then answers 409.
+    """
     site = site_for(request, Right.SEE)
     name, text = request.GET.get("field", ""), request.GET.get("q", "").replace("\0", "")[:LONGEST_SEARCH]
+    token = f"{request.user.pk} {request.GET.get('tab', '')[:64]}"
     try:
         field = CATALOGUE.find(name, Surroundings(site.pk))
-        found = suggest(site.pk, name, text)
+        found = suggest(site.pk, name, text, f"{token} {'about' if 'about' in request.GET else 'values'}")
     except Wrong:
-        return JsonResponse({"values": [], "have": None})
-    have = None
-    if "about" in request.GET:
-        have = _have(site, field, f"{request.user.pk} {request.GET.get('tab', '')[:64]} field")
-    return JsonResponse({"values": found, "have": have})
+        return JsonResponse({"values": [], "exact": True, "have": None})
+    except Superseded:
+        return JsonResponse({"superseded": True}, status=409)
+    have = _have(site, field, f"{token} field") if "about" in request.GET else None
+    return JsonResponse({"values": found.values, "exact": found.exact, "have": have})
 
 
 def _have(site: Site, field: Field, token: str) -> str | None:

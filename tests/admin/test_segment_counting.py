@@ -62,6 +62,12 @@ def test_the_count_of_a_broken_rule_names_its_place(ours: House, browser: Client
     assert answer.json()["faults"][0]["at"] == "/any/0/value"
 
 
+def test_a_count_tells_what_it_waited_for(ours: House, browser: Client) -> None:
+    told = asked(browser, ours, "count", {"all": [FIREFOX]})["Server-Timing"]
+    database, view = (float(part.partition("dur=")[2]) for part in told.split(", "))
+    assert 0 < database <= view
+
+
 def test_an_unfinished_rule_says_that_its_value_is_missing(ours: House, browser: Client) -> None:
     answer = asked(browser, ours, "count", {"all": [{"field": "device.browser", "op": "eq"}]})
     assert [(fault["at"], fault["code"]) for fault in answer.json()["faults"]] == [("/all/0/value", "required")]
@@ -95,7 +101,7 @@ def test_values_are_offered_with_how_many_have_them(ours: House, theirs: House, 
     ours.new_device(browser="firefox")
     key = f"contact.attributes.{ours.attribute.key}"
     assert values(browser, ours, field="device.browser")["values"] == [["firefox", 2], ["safari", 1]]
-    assert values(browser, ours, field=key, q="PR") == {"values": [["pro", 1]], "have": None}
+    assert values(browser, ours, field=key, q="PR") == {"values": [["pro", 1]], "exact": True, "have": None}
     assert values(browser, ours, field=key, q="x")["values"] == []
     assert values(browser, ours, field="contact.tags")["values"] == [["ours-tag", 1]]
 

@@ -306,6 +306,18 @@ def test_a_count_that_is_overtaken_is_aborted(page: Page) -> None:
     expect(page.locator("[data-total]")).to_have_text(says_nobody)
 
 
+def test_what_was_counted_a_moment_ago_has_its_number_at_once(page: Page) -> None:
+    number = page.locator("[data-total]")
+    everyone = re.compile(rf"^{len(list(people())):,} people")
+    expect(number).to_have_text(everyone)
+    shows(page, {"all": [tag("nobody")]})
+    expect(number).to_have_text(re.compile("^0 people"))
+    page.route("**/segment/count/**", lambda route: route.abort())
+    page.get_by_role("button", name="Undo").click()
+    expect(number).to_have_text(everyone)
+    expect(page.locator("[data-count-body]")).not_to_have_class(re.compile("pp-stale"))
+
+
 def test_why_somebody_is_not_in_it_is_answered_rule_by_rule(page: Page) -> None:
     shows(page, {"all": [tag("vip"), {"field": "contact.attributes.plan", "op": "eq", "value": "pro"}]})
     page.get_by_label("Why is … in it, or not?").fill("KIND-1")

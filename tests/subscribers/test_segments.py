@@ -296,11 +296,11 @@ def test_suggestions_are_real_values_with_their_numbers(site, other_site, attrib
         contact = new_contact(site, attributes={"plan": plan, "likes": ["tea", plan]}, tags=tags)
         new_device(site, contact=contact, country="PL")
     new_contact(other_site, attributes={"plan": "pro"})
-    assert suggest(site.id, "contact.attributes.plan", "pro") == [("pro", 2), ("PROFI", 1)]
-    assert suggest(site.id, "contact.attributes.likes")[0] == ("tea", 4)
-    assert suggest(site.id, "contact.tags") == [("vip", 2), ("new", 1)]
-    assert suggest(site.id, "device.country") == [("PL", 4)]
-    assert suggest(site.id, "device.last_seen") == []
+    assert suggest(site.id, "contact.attributes.plan", "pro").values == [("pro", 2), ("PROFI", 1)]
+    assert suggest(site.id, "contact.attributes.likes").values[0] == ("tea", 4)
+    assert suggest(site.id, "contact.tags").values == [("vip", 2), ("new", 1)]
+    assert suggest(site.id, "device.country").values == [("PL", 4)]
+    assert suggest(site.id, "device.last_seen").values == []
     assert {field["name"] for field in picker(site.id)["fields"]} >= {
         "event",
         "engagement.clicked_count",

@@ -1,9 +1,11 @@
-// The live count: an old number stays, dimmed, until the new one is there; a request that is overtaken is aborted.
+// The live count: an old number stays, dimmed, until the new one is there; a request that is overtaken is aborted. What
+// else is told of the people waits until nobody writes: the database has its hands free for the next number.
 
-import { make, sentence, whole } from "./elements.js";
+import { make, pause, sentence, whole } from "./elements.js";
 
 const PAUSE_MS = 300; // who has not written for so long has the new number at once
-const WAIT_MS = 100; // who goes on writing waits for the end of it
+const WAIT_MS = 50; // a key that repeats itself, or a paste, is counted once
+const IDLE_MS = 500;
 const SAY_COUNTING_MS = 300;
 const LATER_MS = 700;
 
@@ -24,9 +26,11 @@ export class Count {
     this.#stale();
     clearTimeout(this.#timer);
     this.#asking?.abort();
-    const pause = performance.now() - this.#last;
-    this.#last += pause;
-    this.#timer = setTimeout(() => this.now(), pause > PAUSE_MS ? 0 : WAIT_MS);
+    if (this.asking.counted(this.definition())) return this.now();
+    const since = performance.now() - this.#last;
+    this.#last += since;
+    if (since > PAUSE_MS) this.now();
+    else this.#timer = setTimeout(() => this.now(), WAIT_MS);
   }
 
   #stale() {
@@ -46,19 +50,24 @@ export class Count {
     const definition = this.definition();
     let answer;
     try {
-      answer = await this.asking.about("count", { definition, signal });
+      answer = this.asking.counted(definition) ?? (await this.asking.count({ definition, signal }));
     } catch {
       if (!signal.aborted) answer = { ok: false, status: 0, body: {} };
     }
     clearTimeout(waiting);
-    if (signal.aborted || answer.status === 409) return;
+    if (signal.aborted) return;
+    if (answer.status === 409) return this.now(); // a question of before came to the database after this one
     this.part("count-state").textContent = "";
     this.faulty(answer.body.faults ?? []);
     if (!answer.ok) return this.#unfinished(answer);
     this.#fresh();
     this.#show(answer.body);
-    if (this.#everyone === null) this.#askEveryone();
+    await pause(IDLE_MS, signal).then(() => this.#tellMore(definition, signal), () => null);
+  }
+
+  async #tellMore(definition, signal) {
     if (this.showsPeople) await this.#showPeople(definition, signal);
+    if (this.#everyone === null && !signal.aborted) await this.#askEveryone();
   }
 
   #fresh() {
@@ -83,6 +92,7 @@ export class Count {
   #show(found) {
     const { figures, few, error } = found;
     const about = figures && !found.exact ? "about " : "";
+    if (found.exact && this.definition().all?.length === 0) this.#everyone = figures.matched;
     this.part("words").classList.remove("pp-stale");
     this.part("words").textContent = sentence(found.sentence);
     const total = figures

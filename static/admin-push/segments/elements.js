@@ -25,6 +25,14 @@ export const whole = (number) => number.toLocaleString("en");
 // How many of what: "1 person", "1,204 people".
 export const numbered = (number, [one, many]) => `${whole(number)} ${number === 1 ? one : many}`;
 
+// A number to two digits that mean something.
+export const rounded = (number) => Number(number.toPrecision(2));
+
+export const pause = (ms, signal) => new Promise((done, failed) => {
+  setTimeout(done, ms);
+  signal.addEventListener("abort", () => failed(signal.reason));
+});
+
 export const sentence = (text) => (text ? `${text[0].toUpperCase()}${text.slice(1)}${/[.!?…]$/.test(text) ? "" : "."}` : "");
 
 let serial = 0;

@@ -1,7 +1,7 @@
 // The field picker: opens by typing, searches names and groups, tells the type, how many have it and its commonest values.
 
 import { unitOf } from "./catalogue.js";
-import { freshId, icon, make, numbered, placeBelow } from "./elements.js";
+import { freshId, icon, make, numbered, placeBelow, rounded } from "./elements.js";
 
 const ABOUT_MS = 150;
 
@@ -111,7 +111,7 @@ function openPicker({ anchor, text, store, chosen, choose, leave }) {
       found ? make("p", { className: "pp-small", textContent: found.have == null ? "" : toldOf(field, found.have) }) : make("div", { className: "pp-picker-wait" }),
       values.length ? make("p", { className: "pp-tiny pp-faint", textContent: "Commonest values" }) : "",
       ...values.map(([value, count]) => make("div", { className: "pp-picker-value" },
-        make("span", { className: "pp-clip", textContent: names.get(value) ?? value }), make("span", { className: "pp-number pp-faint", textContent: numbered(count, unitOf(field)) }),
+        make("span", { className: "pp-clip", textContent: names.get(value) ?? value }), make("span", { className: "pp-number pp-faint", textContent: found.exact ? numbered(count, unitOf(field)) : `about ${numbered(rounded(count), unitOf(field))}` }),
         barOf(count / most))),
       !values.length && field.choices.length ? make("p", { className: "pp-tiny pp-faint", textContent: field.choices.slice(0, 8).map(([, words]) => words).join(", ") }) : null || "");
   }

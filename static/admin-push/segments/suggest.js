@@ -1,10 +1,10 @@
 // A list of suggestions below a text input: a combobox as the ARIA practices describe it.
 
-import { freshId, icon, make, numbered, placeBelow } from "./elements.js";
+import { freshId, icon, make, numbered, placeBelow, rounded } from "./elements.js";
 
 const SLOW_MS = 120;
 
-// `load(text, signal)` gives [{value, label, count, unit}]; `pick(value)` takes one; `chosen(value)` marks it.
+// `load(text, signal)` gives [{value, label, count, unit, exact}]; `pick(value)` takes one; `chosen(value)` marks it.
 // Enter on nothing is left to whoever listens further out.
 export function suggestions(input, { load, pick, chosen = () => false, many = false, label }) {
   const id = freshId("suggestions");
@@ -33,13 +33,13 @@ export function suggestions(input, { load, pick, chosen = () => false, many = fa
 
   function show(found) {
     shown = found;
-    list.replaceChildren(...found.map(({ value, label: text, count, unit }, index) =>
+    list.replaceChildren(...found.map(({ value, label: text, count, unit, exact = true }, index) =>
       make("li", {
         id: `${id}-${index}`, role: "option", "aria-selected": String(chosen(value)),
         onpointerdown: (event) => event.preventDefault(), // the input keeps the focus
         onclick: () => take(index),
       }, make("span", { className: "pp-grow pp-clip", textContent: text }), chosen(value) ? icon("check") : null,
-      count == null ? null : make("span", { className: "pp-faint pp-number pp-tiny", textContent: numbered(count, unit) }))));
+      count == null ? null : make("span", { className: "pp-faint pp-number pp-tiny", textContent: exact ? numbered(count, unit) : `about ${numbered(rounded(count), unit)}` }))));
     list.hidden = !found.length || document.activeElement !== input;
     input.setAttribute("aria-expanded", String(!list.hidden));
     mark(-1);

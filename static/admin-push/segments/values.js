@@ -99,12 +99,13 @@ function loader({ node, field, operator, store }) {
   return async (text, signal) => {
     const wanted = text.trim().toLowerCase();
     if (!field.suggests && !operator.choices.length) return [];
-    const found = field.suggests ? (await store.values(node.rule.field, operator.choices.length ? "" : text.trim(), signal)).values : [];
-    if (!operator.choices.length) return found.map(([value, count]) => ({ value: operator.input === "numbers" ? Number(value) : value, label: value, count, unit: unitOf(field) }));
+    const { values: found, exact } = field.suggests ? await store.values(node.rule.field, operator.choices.length ? "" : text.trim(), signal) : { values: [] };
+    const more = { unit: unitOf(field), exact };
+    if (!operator.choices.length) return found.map(([value, count]) => ({ value: operator.input === "numbers" ? Number(value) : value, label: value, count, ...more }));
     const counts = new Map(found);
     return operator.choices
       .filter(([value, words]) => `${value} ${words}`.toLowerCase().includes(wanted))
-      .map(([value, words]) => ({ value, label: words, count: field.suggests ? (counts.get(value) ?? 0) : null, unit: unitOf(field) }))
+      .map(([value, words]) => ({ value, label: words, count: field.suggests ? (counts.get(value) ?? 0) : null, ...more }))
       .sort((a, b) => (b.count ?? 0) - (a.count ?? 0));
   };
 }
