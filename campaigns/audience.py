@@ -110,9 +110,9 @@ class Audience:
     def choice(self) -> DeviceChoice:
         return DeviceChoice.of(self.devices)
 
-    def compiled(self) -> "Selection":
-        """The query of this audience; raises segments.DefinitionError."""
-        compiler = segments.Compiler(self.now)
+    def compiled(self, *, by_sets: bool = False) -> "Selection":
+        """The query of this audience; raises segments.DefinitionError. `by_sets`: as of Compiler, for `counting`."""
+        compiler = segments.Compiler(self.now, by_sets=by_sets)
         include = self._any_of(self.include, compiler, required=True)
         exclude = self._any_of(self.exclude, compiler, required=False)
         if self.choice.reads_statistics:
@@ -174,6 +174,24 @@ class Selection(NamedTuple):
         params = [*exclude.parameters, *fits_params, *joins.parameters]
         return sql, [*params, self.audience.site_id, *within_params, *include.parameters]
 
+    def counting(self) -> tuple[str, list[Any]]:
+        """The query, with its parameters, whose one row `waterfall_of` reads.
+
+        Its people are bits, 64 numbers of contacts in a group: several processes count them side by side, and nothing
+        is sorted. That takes half as long as counting distinct numbers.
+        """
+        selection, params = self.query()
+        sets = self.compiler.sets()
+        sql = f"""
+            select coalesce(sum(matched), 0), coalesce(sum(with_consent), 0), coalesce(sum(active), 0),
+                   coalesce(sum(after_exclusions), 0), coalesce(sum(fitting), 0),
+                   coalesce(sum(unlinked), 0) + coalesce(sum(bit_count(people::bit(64))), 0)
+            from ({sets.text} select {STEPS}, count(*) filter (where {CHOSEN}) fitting,
+                      count(*) filter (where {CHOSEN} and cid = 0) unlinked,
+                      bit_or(1::bigint << (cid & 63)::int) filter (where {CHOSEN} and cid <> 0) people
+                  from ({selection}) m group by {", ".join(segments.page("cid"))}) pages"""
+        return sql, [*sets.parameters, *params]
+
 
 CHOSEN: Final = "consents and active and not excluded and fits"
 """What of a selection is sent to."""
@@ -193,21 +211,10 @@ def count(
 
 def count_audience(audience: Audience) -> Waterfall:
     """The same of an audience at hand."""
-    selection, params = audience.selection()
+    query, params = audience.compiled(by_sets=segments.sets_are_small()).counting()
     with connection.cursor() as cursor:
-        cursor.execute(counting_query(selection), params)
+        cursor.execute(query, params)
         return waterfall_of(cursor.fetchone(), audience.choice)
-
-
-def counting_query(selection: str) -> str:
-    """The query whose one row `waterfall_of` reads.
-
-    A sort of contacts' numbers for the distinct ones is twice as fast as gathering the devices of each.
-    """
-    return f"""
-        select {STEPS}, count(*) filter (where {CHOSEN}), count(*) filter (where {CHOSEN} and cid = 0)
-               + count(distinct cid) filter (where {CHOSEN} and cid <> 0)
-        from ({selection}) m"""
 
 
 def waterfall_of(row: Sequence[Any], choice: DeviceChoice) -> Waterfall:

@@ -12,8 +12,9 @@ from typing import Any, Final
 
 from django.db import connection, transaction
 
-from campaigns.audience import CHOSEN, STEPS, Audience, Selection, Waterfall, counting_query, waterfall_of
+from campaigns.audience import CHOSEN, STEPS, Audience, Selection, Waterfall, waterfall_of
 from campaigns.statement_limits import OF_FEW, SETTINGS, Superseded, TimedOut, limited
+from subscribers import segments
 
 __all__ = ["Preview", "Superseded", "examples", "preview"]
 
@@ -61,13 +62,11 @@ def preview(audience: Audience, *, token: str = "", patience_ms: int = PATIENCE_
     `token` names who waits: a newer preview under it ends this one, which then raises Superseded. Raises
     segments.DefinitionError.
     """
-    selected = audience.compiled()
-    query, params = selected.query()
+    query, params = audience.compiled(by_sets=segments.sets_are_small()).counting()
     try:
-        row = _row(counting_query(query), params, patience_ms, token)
-        return Preview(waterfall_of(row, audience.choice))
+        return Preview(waterfall_of(_row(query, params, patience_ms, token), audience.choice))
     except TimedOut:
-        return _estimate(audience, selected, token)
+        return _estimate(audience, audience.compiled(), token)
 
 
 def examples(audience: Audience, *, token: str = "", patience_ms: int = PATIENCE_MS) -> list[int]:

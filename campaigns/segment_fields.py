@@ -84,38 +84,37 @@ def _say_campaign(campaign: OfCampaign | None) -> str:
 _WHAT: Final = What(frozenset({"campaign"}), _read_campaign, _say_campaign)
 
 
-def _source(kind: Kind, campaign: OfCampaign | None, cutoff: int | None) -> tuple[str, str, list[Any]]:
-    """The column of devices, the table and condition, and the parameters; `cutoff`: only after this second."""
+def _source(kind: Kind, campaign: OfCampaign | None, cutoff: int | None) -> tuple[str, str, str, tuple[Any, ...]]:
+    """The column of devices, the table, the condition and its parameters; `cutoff`: only after this second."""
     if kind.receipt is None:
-        device, where, parameters = "device_id", "status = %s", list[Any]([int(Outcome.ACCEPTED)])
-        source = "delivery"
+        device, table, where = "device_id", "delivery", "status = %s"
+        parameters: list[Any] = [int(Outcome.ACCEPTED)]
     else:
-        device, where, parameters = "device_ref", "kind = %s and device_ref > 0", [kind.receipt]
-        source = "receipt"
+        device, table, where = "device_ref", "receipt", "kind = %s and device_ref > 0"
+        parameters = [kind.receipt]
     if campaign is not None:
         where += " and message_id = any(%s::bigint[])"
         parameters.append(list(campaign.message_ids))
     if cutoff is not None:
         where += " and at >= to_timestamp(%s)"
         parameters.append(cutoff + 1)
-    return device, f"{source} where {where}", parameters
+    return device, table, where, tuple(parameters)
 
 
 def _facts(kind: Kind, campaign: OfCampaign | None, cutoff: int | None) -> Table:
     """How often and when last, by device, counted."""
-    device, source, parameters = _source(kind, campaign, cutoff)
+    device, table, where, parameters = _source(kind, campaign, cutoff)
     return Table(
-        f"(select {device} device_id, count(*) n, max(at) at from {source} {NARROW} group by {device})",
+        f"(select {device} device_id, count(*) n, max(at) at from {table} where {where} {NARROW} group by {device})",
         "facts.device_id = d.id",
-        tuple(parameters),
+        parameters,
         device,
     )
 
 
 def _ever(kind: Kind, campaign: OfCampaign | None, cutoff: int | None) -> Sql:
     """Whether it happened at all: half the time of counting."""
-    device, source, parameters = _source(kind, campaign, cutoff)
-    return found_in("d.id", f"{device} from {source}", tuple(parameters), device)
+    return found_in("d.id", *_source(kind, campaign, cutoff))
 
 
 def _cutoff(value: Times, now: datetime) -> int | None:

@@ -6,6 +6,8 @@ from subscribers.segments.definition import DefinitionError, Understood, parse, 
 from subscribers.segments.describe import describe
 from subscribers.segments.fields import Catalogue, Field, Operator, Sql, Surroundings
 from subscribers.segments.rule import Rule
+from subscribers.segments.sets import are_small as sets_are_small
+from subscribers.segments.sets import page
 
 __all__ = [
     "DEVICE_AND_CONTACT_FIELDS",
@@ -21,7 +23,9 @@ __all__ = [
     "Understood",
     "compile_rule",
     "describe",
+    "page",
     "parse",
     "referred_to",
+    "sets_are_small",
     "understand",
 ]

@@ -10,7 +10,7 @@ from typing import Any, Final
 from subscribers.models import Decision, Purpose
 from subscribers.models import Scope as ConsentScope
 from subscribers.segments import operators
-from subscribers.segments.fields import NARROW, Family, Field, Operator, Sql, Surroundings, Table, Wrong
+from subscribers.segments.fields import NARROW, Family, Field, Operator, Sql, Surroundings, Table, Wrong, found_in
 from subscribers.segments.operators import Operators, negated
 from subscribers.segments.values import one
 
@@ -37,9 +37,24 @@ def _tables(purpose: Purpose, decision: Any) -> tuple[Table, Table]:
     )
 
 
+def _withdrawn(purpose: Purpose) -> Sql:
+    """In the browser, or as the CRM knows."""
+    withdrawn: Any = Decision.WITHDRAWN
+    scopes = [
+        found_in(
+            column,
+            "subject_id",
+            "consent_state",
+            "purpose_id = %s and scope = %s and decision = %s",
+            (purpose.pk, scope, withdrawn),
+        )
+        for column, scope in (("d.id", DEVICE), ("d.contact_id", CONTACT))
+    ]
+    return Sql(" or ".join(one.text for one in scopes), tuple(one.parameters[0] for one in scopes))
+
+
 def _state(purpose: Purpose) -> Operators:
-    withdrawn = "(facts1.subject_id is not null or facts2.subject_id is not null)"
-    tables, bit = _tables(purpose, Decision.WITHDRAWN), 1 << purpose.bit
+    withdrawn, bit = _withdrawn(purpose), 1 << purpose.bit
 
     def equal(value: Any, now: datetime) -> Sql:
         match value:
@@ -48,14 +63,13 @@ def _state(purpose: Purpose) -> Operators:
             case False:
                 return Sql("d.allowed & %s = 0", (bit,))
             case "withdrawn":
-                return Sql(withdrawn, (), tables)
-        return Sql(f"(d.allowed & %s = 0 and not {withdrawn})", (bit,), tables)
+                return Sql(f"({withdrawn.text})", withdrawn.parameters)
+        return Sql(f"(d.allowed & %s = 0 and ({withdrawn.text}) is not true)", (bit, *withdrawn.parameters))
 
     def found(value: Any, now: datetime) -> Sql:
         return Sql(
-            f"case when d.allowed & %s <> 0 then 'granted' when {withdrawn} then 'withdrawn' else 'never' end",
-            (bit,),
-            tables,
+            f"case when d.allowed & %s <> 0 then 'granted' when {withdrawn.text} then 'withdrawn' else 'never' end",
+            (bit, *withdrawn.parameters),
         )
 
     takes = one("choice", _read_state, WORDS)

@@ -138,9 +138,8 @@ _OF_DEVICE: Final = "contact_id is null and device_id is not null"
 def _ever(event: Event, since: datetime | None) -> Sql:
     """Whether there is any: no need to count."""
     where, parameters = _where(event, since)
-    source = f"from behaviour where {where} and"
-    contact = found_in("d.contact_id", f"contact_id {source} {_OF_CONTACT}", parameters)
-    device = found_in("d.id", f"device_id {source} {_OF_DEVICE}", parameters, "device_id")
+    contact = found_in("d.contact_id", "contact_id", "behaviour", f"{where} and {_OF_CONTACT}", parameters)
+    device = found_in("d.id", "device_id", "behaviour", f"{where} and {_OF_DEVICE}", parameters)
     return Sql(f"({contact.text} or {device.text})", contact.parameters + device.parameters)
 
 

@@ -1,6 +1,6 @@
 """What a segment may ask: fields, families of fields that depend on the Site, and catalogues of both."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
@@ -13,11 +13,25 @@ from subscribers.models import Attribute, Purpose
 NARROW: Final = "{narrow}"
 """Where a Table's query, after all its parameters, can be narrowed to some devices: `and <column> …`, or nothing."""
 
+MEMBER: Final = "{member}"
+"""Where a Sql asks a Member, which stands at that place among its parameters."""
 
-class Narrow(NamedTuple):
-    """Stands among a Sql's parameters for the NARROW of its text: `column` has the ids of devices; empty: none has."""
+
+class Member(NamedTuple):
+    """Whether `column` is among the `ids` that a relation has `where` a condition holds.
+
+    `column`: d.id or d.contact_id. No row is joined, none counted, and it may be asked under `not` as well.
+    """
 
     column: str
+    ids: str
+    relation: str
+    where: str
+    parameters: tuple[Any, ...]
+
+    @property
+    def of_devices(self) -> bool:
+        return self.column == "d.id"
 
 
 class Table(NamedTuple):
@@ -46,37 +60,32 @@ class Sql(NamedTuple):
 
 UNKNOWN: Final = Sql("null")
 
-STATISTICS: Final = ("{statistics ", " statistics}")
-"""What begins and ends a condition on device_stats `s` that `compile.py` may ask of a join or of a set of devices."""
+STATISTICS: Final = "device_stats s"
+CONTACTS: Final = "contact c"
 
 
-def found_in(column: str, query: str, parameters: tuple[Any, ...], device: str = "") -> Sql:
-    """Whether `column` stands in what a query selects: no row is joined, none counted, and its hash table may be read
-    under `not` as well. The query ends with its `where`, and NARROW can be said of its column `device`."""
-    return Sql(f"{column} in (select {query} {NARROW})", (*parameters, Narrow(device)))
+def found_in(column: str, ids: str, relation: str, where: str, parameters: tuple[Any, ...]) -> Sql:
+    """A Member as an expression."""
+    return Sql(MEMBER, (Member(column, ids, relation, where, parameters),))
 
 
 def of_statistics(condition: str, parameters: tuple[Any, ...]) -> Sql:
     """Whether the device has statistics that meet a condition on `s`, which is not met without a row."""
-    begin, end = STATISTICS
-    return Sql(f"{begin}{condition} {NARROW}{end}", (*parameters, Narrow(OF_STATISTICS)))
+    return found_in("d.id", "s.device_id", STATISTICS, condition, parameters)
 
 
-OF_STATISTICS: Final = "s.device_id"
-
-
-def narrowed(sql: Sql, narrow: str = "", parameters: Sequence[Any] = ()) -> Sql:
-    """The same with every NARROW written out; `narrow` is empty or a condition on a device's id, without the id."""
-    first, *rest = sql.text.split(NARROW)
-    written, given = [first], list[Any]()
+def written(sql: Sql, write: Callable[[Member], Sql]) -> Sql:
+    """The same with every Member written out."""
+    first, *rest = sql.text.split(MEMBER)
+    parts, parameters = [first], list[Any]()
     for one in sql.parameters:
-        if not isinstance(one, Narrow):
-            given.append(one)
+        if not isinstance(one, Member):
+            parameters.append(one)
             continue
-        used = narrow and one.column
-        written += [f"and {one.column} {narrow}" if used else "", rest.pop(0)]
-        given += parameters if used else ()
-    return Sql("".join(written), tuple(given))
+        member = write(one)
+        parts += [member.text, rest.pop(0)]
+        parameters += member.parameters
+    return Sql("".join(parts), tuple(parameters))
 
 
 class Wrong(Exception):

@@ -6,7 +6,7 @@ from typing import Any, Final, NamedTuple
 
 from pushplatform.sites import public_ids
 from subscribers.models import ContactList
-from subscribers.segments.fields import Field, Operator, Sql, Surroundings, Table, Wrong
+from subscribers.segments.fields import Field, Operator, Sql, Surroundings, Wrong, found_in
 from subscribers.segments.operators import opposed
 from subscribers.segments.values import many, one
 
@@ -30,9 +30,8 @@ def _read(value: Any, site: Surroundings) -> List:
 
 
 def _among(value: tuple[List, ...], now: datetime) -> Sql:
-    query = "(select contact_id from contact_list_member where list_id = any(%s) group by contact_id)"
-    table = Table(query, "facts.contact_id = d.contact_id", ([one.id for one in value],))
-    return Sql("facts1.contact_id is not null", (), (table,))
+    ids = [one.id for one in value]
+    return found_in("d.contact_id", "contact_id", "contact_list_member", "list_id = any(%s)", (ids,))
 
 
 def _is(value: List, now: datetime) -> Sql:

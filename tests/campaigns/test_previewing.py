@@ -131,8 +131,13 @@ def test_a_range_of_devices_is_asked_as_all_of_them_are(site: Site, definition: 
 
 def _slow(monkeypatch: pytest.MonkeyPatch) -> Any:
     """`preview` for which every exact count takes too long."""
-    monkeypatch.setattr("campaigns.previewing.counting_query", lambda query: f"select pg_sleep(9) from ({query}) m")
-    return lambda audience_: preview(audience_, patience_ms=30)
+
+    def slow(audience_: Audience) -> Any:
+        with monkeypatch.context() as slowed:
+            slowed.setattr(audience.Selection, "counting", lambda self: ("select pg_sleep(9)", []))
+            return preview(audience_, patience_ms=30)
+
+    return slow
 
 
 def test_an_estimate_says_how_far_off_it_may_be() -> None:

@@ -10,7 +10,7 @@ from subscribers.models import Attribute
 from tests.subscribers.people import new_contact, new_device
 from tests.subscribers.plain_segments import holds
 from tests.subscribers.random_segments import OTHER_TIMES, TYPES, People, definitions_over
-from tests.subscribers.segment_rows import ids_of_rule
+from tests.subscribers.segment_rows import ids_by_sets, ids_of_rule
 
 SEVERAL = 10
 """Definitions in each case of a test."""
@@ -51,9 +51,10 @@ def check_one(people: People, definition, now) -> None:
         assert {code for _, code, _ in refused.errors} == {"too_deep"}  # noqa: PT017  (rare, and right)
         return
     assert segments.describe(rule)
-    found = ids_of_rule(rule, people.site, now)
     expected = {device.id for device in people.devices if holds(definition, device, people.known, now)}
-    assert found == expected, (definition, now, found - expected, expected - found)
+    for way in (ids_of_rule, ids_by_sets):
+        found = way(rule, people.site, now)
+        assert found == expected, (way, definition, now, found - expected, expected - found)
 
 
 def test_the_sql_of_a_segment_finds_whom_a_plain_evaluation_finds(people):
