@@ -98,15 +98,16 @@ def _field(field: Field) -> dict[str, Any]:
         "title": field.title[:1].upper() + field.title[1:],
         "group": field.group,
         "suggests": field.suggests or field.name == "event",
-        "operators": [_operator(op, operator) for op, operator in field.operators.items()],
+        "operators": [_operator(op, operator, "has" in field.operators) for op, operator in field.operators.items()],
     }
 
 
-def _operator(op: str, operator: Operator) -> dict[str, Any]:
+def _operator(op: str, operator: Operator, are_many: bool) -> dict[str, Any]:
+    """`are_many`: whether the field's title is a plural, as tags are."""
     takes = operator.takes
     return {
         "op": op,
-        "words": operator.words,
+        "words": operator.words.replace("is ", "are ", 1) if are_many else operator.words,
         "input": takes.input,
         "choices": [list(pair) for pair in takes.choices],
         "members": sorted(takes.members - {"value"}),

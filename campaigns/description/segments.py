@@ -62,7 +62,7 @@ _PAID: Final = {
     "name": "Paid and active",
     "description": "",
     "definition": _DEFINITION,
-    "words": "plan is pro or team and last seen within 30 days",
+    "words": "plan is pro or team, and last seen within the last 30 days",
     "problem": None,
     "archived": False,
     "created_at": "2026-03-01T11:02:10.482Z",

@@ -46,7 +46,7 @@ FIELDS: Final = (
     _contact("language", "person's language", "language", language("c.language"), suggests=True),
     _contact("time_zone", "person's time zone", "time_zone", text("c.time_zone"), suggests=True),
     _contact("owner", "owner", "owner", text("c.owner"), suggests=True),
-    _contact("created", "known to us", "created_at", time("c.created_at")),
+    _contact("created", "added", "created_at", time("c.created_at")),
     CONTACT_LIST,
     _device("browser", "browser", "browser", choice("d.browser", _choices(BROWSERS)), suggests=True),
     _device("browser_version", "browser's version", "browser_version", number(_VERSION), suggests=True),

@@ -52,7 +52,7 @@ def test_the_count_is_a_waterfall_for_the_purpose_the_exclusions_and_the_device_
         "matched": 5, "with_consent": 4, "active": 3, "after_exclusions": 2, "after_device_choice": 1, "people": 1,
     }  # fmt: skip
     assert (found["exact"], found["error"], found["few"]) == (True, None, False)
-    assert found["sentence"] == "browser is firefox"
+    assert found["sentence"] == "browser is Firefox"
     assert (found["purpose"], found["without"], found["picks_one"]) == (ours.offers.title, ["Staff"], True)
 
 
@@ -147,7 +147,7 @@ def test_why_tells_each_rule_with_what_was_found_and_the_steps_after_it(ours: Ho
     assert (first["reached"], second["reached"]) == (True, False)
     assert [(one["at"], one["depth"], one["verdict"], one["words"], one["found"]) for one in first["rules"][:2]] == [
         ("", 0, True, "All of these", None),
-        ("/all/0", 1, True, "browser is firefox", "firefox"),
+        ("/all/0", 1, True, "browser is Firefox", "firefox"),
     ]
     seen = second["rules"][3]
     assert (seen["at"], seen["verdict"]) == ("/all/1/any/0", False)

@@ -53,7 +53,7 @@ def made(crm: Caller, definition: Any = FIREFOX, name: str = "Fox", **members: A
 
 def test_a_segment_is_made_read_replaced_and_deleted(crm: Caller, site: Site) -> None:
     segment = made(crm, description="Of one maker")
-    assert segment.items() >= {"name": "Fox", "words": "browser is firefox", "archived": False}.items()
+    assert segment.items() >= {"name": "Fox", "words": "browser is Firefox", "archived": False}.items()
     assert crm.get(f"segments/{segment['id']}").json() == segment
     assert crm.get("segments").json()["data"] == [segment]
     changed = crm.put(f"segments/{segment['id']}", {"name": "All", "definition": {"all": []}, "archived": True}).json()

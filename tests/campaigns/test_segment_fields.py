@@ -138,8 +138,8 @@ def test_what_happened_is_said_in_words(site: Site) -> None:
         {"field": "event", "name": "cart_abandoned", "op": "within", "value": "2d"},
     ]  # fmt: skip
     assert segments.describe(segments.parse({"all": rules}, site.pk, CATALOGUE)) == (
-        "received a message at least 3 times within the last 7 days,"
-        " and clicked a message never of the campaign “Sale”,"
+        "received at least 3 messages within the last 7 days,"
+        " and never clicked a message of the campaign “Sale”,"
         " and did “bought” at least once within the last 60 days (where total is more than 400),"
         " and did “cart_abandoned” within the last 2 days"
     )

@@ -187,8 +187,8 @@ def test_a_definition_is_said_in_words(site, attributes):
         ]
     }
     assert segments.describe(segments.parse(definition, site.id)) == (
-        "plan is one of pro, team, and (browser is firefox, or last seen within the last 30 days),"
-        " and not (consent to Offers was given)"
+        "plan is pro or team, and (browser is Firefox, or last seen within the last 30 days),"
+        " and consent to Offers was not given"
     )
     assert segments.describe(segments.parse({"all": []}, site.id)) == "everyone"
 
