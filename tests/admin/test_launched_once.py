@@ -26,7 +26,7 @@ def test_of_eight_launches_at_once_one_makes_a_message(fresh_database: str, same
     together = Barrier(CLICKS)
 
     def click(number: int) -> int:
-        together.wait(timeout=20)
+        together.wait(timeout=120)
         try:
             return launch(browsers[number], campaign, token).status_code
         finally:

@@ -117,7 +117,8 @@ def test_a_process_killed_before_the_commit_leaves_nothing_and_the_retry_does_it
     assert call.written() == (1, 1, 1)
 
 
-_WAITING = "from pg_stat_activity where wait_event_type = 'Lock' and query like 'copy recipient%'"
+_WAITING = """from pg_stat_activity
+    where datname = current_database() and wait_event_type = 'Lock' and query like 'copy recipient%'"""
 
 
 def _somebody_waits_for_recipients() -> bool:

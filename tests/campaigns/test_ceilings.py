@@ -1,6 +1,7 @@
 """Ceilings of Sites and campaigns, and what a sweep pokes: fair, and nothing that a claim would refuse."""
 
 from datetime import timedelta
+from time import monotonic
 
 import pytest
 from django.db import connection
@@ -20,10 +21,10 @@ def paced(messages, world, transport, steps):
     """Posts in each step, in which every Batch is also poked by somebody else."""
     found = []
     for _ in range(steps):
-        before = posts(world)
+        begun, before = monotonic(), posts(world)
         for message in messages:
             send(message, transport)
-        step(messages, transport)
+        step(messages, transport, begun)
         found.append(posts(world) - before)
     return found
 

@@ -81,20 +81,21 @@ def test_cancelling_counts_what_was_not_sent(world, transport, settings):
 @pytest.mark.parametrize("act", [control.pause, control.cancel])
 def test_a_worker_in_the_middle_of_a_batch_stops_within_a_second(world, settings, act):
     settings.PUSH_UNRECORDED_MAX = 4
-    world.devices(40, mode="count")
+    world.devices(400, mode="count")
     message = world.launched()
     [batch_id] = batch_ids(message)
     answer = world.push.call("POST", "/faults", {"kind": "slow", "delay_ms": 100})
     assert answer.status_code == 201
 
     worker = sent_meanwhile(message, batch_id)
+    before = world.push.statistics()["posts"]
     act(message.pk, timezone.now())
-    worker.join(1.0)
-    assert not worker.is_alive()
-    assert 0 < totals(message)["accepted"] < 40
+    worker.join()
+    assert world.push.statistics()["posts"] - before <= 40  # four at once, 100 ms each, for a second
+    assert 0 < totals(message)["accepted"] < 400
     assert_sums_agree(message)
     if act is control.cancel:
-        assert totals(message)["accepted"] + totals(message)["cancelled"] == 40
+        assert totals(message)["accepted"] + totals(message)["cancelled"] == 400
         assert message.finished_at is not None
     else:
         assert Batch.objects.get(pk=batch_id).state == Batch.State.READY
@@ -230,36 +231,36 @@ def test_a_segment_that_breaks_while_it_freezes_pauses_the_message_and_says_why(
 
 
 @pytest.mark.parametrize("act", [control.pause, control.cancel])
-def test_at_full_speed_it_takes_effect_within_a_second_and_the_counts_say_how_many_had_gone(
+def test_at_full_speed_it_takes_effect_in_the_middle_and_the_counts_say_how_many_had_gone(
     begin_stack, push_service, act
 ):
-    begin_stack(worker=True, beat=True, processes=2)
+    begin_stack(worker=True, beat=True, processes=2, env={"PUSH_LEASE_SECONDS": "60"})
     world = World(push_service)
     world.devices(3_000, mode="count")
     begun = push_service.statistics()["posts"]
     message = launch.launch(world.campaign().pk, None, timezone.now())
     tasks.freeze_message.poke(message.pk)
-    eventually(lambda: totals(message).get("accepted", 0) > 300, 30)
+    eventually(lambda: totals(message).get("accepted", 0) > 300)
     act(message.pk, timezone.now())
-    threading.Event().wait(1.0)
+    eventually(lambda: not Batch.objects.filter(message=message, state=Batch.State.LEASED).exists())
     gone = push_service.statistics()["posts"] - begun
     assert totals(message)["accepted"] == gone < 3_000
     if act is control.pause:
-        assert not Batch.objects.filter(message=message, state=Batch.State.LEASED).exists()
         control.resume(message.pk, timezone.now())
-        eventually(lambda: Message.objects.get(pk=message.pk).finished_at, 60)
+        eventually(lambda: Message.objects.get(pk=message.pk).finished_at)
         assert push_service.statistics()["posts"] - begun == 3_000
     else:
-        eventually(lambda: Message.objects.get(pk=message.pk).finished_at, 5)
+        eventually(lambda: Message.objects.get(pk=message.pk).finished_at)
         assert totals(message) == {"accepted": gone, "cancelled": 3_000 - gone}
     assert_sums_agree(message)
 
 
+@pytest.mark.usefixtures("sweeps")  # nothing else is due: a process that only waits would work at it meanwhile
 @pytest.mark.parametrize("act", [control.pause, control.cancel])
 def test_what_waits_behind_a_slow_push_service_is_not_sent_any_more(world, act):
     world.devices(200, mode="count")
     message = world.launched()
-    assert world.push.call("POST", "/faults", {"kind": "slow", "delay_ms": 700}).status_code == 201
+    assert world.push.call("POST", "/faults", {"kind": "slow", "delay_ms": 1500}).status_code == 201
     begun = world.push.statistics()["posts"]
 
     def work():
@@ -272,9 +273,9 @@ def test_what_waits_behind_a_slow_push_service_is_not_sent_any_more(world, act):
 
     worker = threading.Thread(target=work)
     worker.start()
-    eventually(lambda: world.push.statistics()["posts"] > begun, 20)
+    eventually(lambda: world.push.statistics()["posts"] > begun)
     act(message.pk, timezone.now())
-    worker.join(20)
+    worker.join()
     gone = world.push.statistics()["posts"] - begun
     assert totals(message)["accepted"] == gone <= 64  # a connection each, and what took their places
     if act is control.cancel:

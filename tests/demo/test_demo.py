@@ -39,7 +39,7 @@ class Demo:
         words = [sys.executable, "-m", "pushplatform.demo"]
         with self.output.open("w") as out:
             self.process = subprocess.Popen(words, cwd=REPOSITORY, env=env, stdout=out, stderr=out)
-        self.wait_for(lambda: "The demo runs" in self.said(), 180)
+        self.wait_for(lambda: "The demo runs" in self.said(), 300)
 
     def said(self) -> str:
         return self.output.read_text()
@@ -83,7 +83,7 @@ def demo(tmp_path_factory):
     demo.start()
     yield demo
     if demo.process.poll() is None:
-        demo.ends(signal.SIGKILL, 10)
+        demo.ends(signal.SIGKILL, 60)
     reset(demo.folder)
     assert not demo.folder.exists()
     assert not private_place(demo.folder / "postgres").exists()
@@ -92,7 +92,7 @@ def demo(tmp_path_factory):
 def page(address: str, opener=None, data: dict | None = None) -> tuple[int, str]:
     body = urllib.parse.urlencode(data).encode() if data else None
     request = urllib.request.Request(address, body, {"Referer": address})
-    with (opener or urllib.request.build_opener()).open(request, timeout=20) as answer:
+    with (opener or urllib.request.build_opener()).open(request, timeout=60) as answer:
         return answer.status, answer.read().decode()
 
 
@@ -138,7 +138,7 @@ def test_a_killed_worker_is_started_again_and_that_is_said(demo):
     )
     os.kill(before, signal.SIGKILL)
     mark = demo.folder / "run" / "targeted.ready"
-    demo.wait_for(lambda: mark.read_text() not in ("", str(before)), 30)
+    demo.wait_for(lambda: mark.read_text() not in ("", str(before)), 120)
     assert "targeted ended and is started again: targeted was ended by SIGKILL" in demo.said()
 
 
@@ -148,7 +148,7 @@ def parent(pid: int) -> int:
 
 def test_ctrl_c_leaves_no_process_a_second_start_keeps_the_data_and_a_kill_leaves_no_process_either(demo):
     before = demo.facts()
-    assert demo.ends(signal.SIGINT, 10) == {}
+    assert demo.ends(signal.SIGINT, 60) == {}
     assert demo.process.returncode == 0
     with socket.create_server(("127.0.0.1", demo.port + 1)):
         demo.start()
@@ -156,4 +156,4 @@ def test_ctrl_c_leaves_no_process_a_second_start_keeps_the_data_and_a_kill_leave
     assert f"Port {demo.port + 1} is busy: the shop takes {demo.port + 3} instead." in demo.said()
     assert {key: after[key] for key in KEYS - {"shop_url"}} == {key: before[key] for key in KEYS - {"shop_url"}}
     assert page(after["shop_url"])[0] == 200
-    assert demo.ends(signal.SIGKILL, 10) == {}
+    assert demo.ends(signal.SIGKILL, 60) == {}

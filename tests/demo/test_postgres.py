@@ -53,7 +53,7 @@ def modes(path: Path) -> list[int]:
     return [stat.S_IMODE(folder.stat().st_mode) for folder in (path, *path.parents)]
 
 
-def gone(pid: int, seconds: float = 5.0) -> bool:
+def gone(pid: int, seconds: float = 60.0) -> bool:
     deadline = time.monotonic() + seconds
     while Path(f"/proc/{pid}").exists() and "State:\tZ" not in Path(f"/proc/{pid}/status").read_text():
         if time.monotonic() > deadline:

@@ -25,7 +25,7 @@ def alive(pid: int) -> bool:
         return False
 
 
-def gone(pid: int, seconds: float = 5.0) -> bool:
+def gone(pid: int, seconds: float = 60.0) -> bool:
     deadline = time.monotonic() + seconds
     while alive(pid) and time.monotonic() < deadline:
         time.sleep(0.02)
@@ -33,7 +33,7 @@ def gone(pid: int, seconds: float = 5.0) -> bool:
 
 
 def line(file: Path) -> str:
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while not (file.exists() and file.read_text().endswith("\n")) and time.monotonic() < deadline:
         time.sleep(0.02)
     return file.read_text().strip()
@@ -42,7 +42,7 @@ def line(file: Path) -> str:
 def test_one_that_ends_tells_how_and_shows_the_end_of_its_log(tmp_path):
     child = python(tmp_path, "print('working'); raise SystemExit('the disk is full')")
     child.start()
-    child.wait(5)
+    child.wait(60)
     with pytest.raises(Died, match=r"program ended with code 1\.(.|\n)*working(.|\n)*the disk is full"):
         child.check()
 
@@ -51,7 +51,7 @@ def test_one_that_was_killed_tells_by_which_signal(tmp_path):
     child = python(tmp_path, "import time; time.sleep(60)")
     child.start()
     child.signal(signal.SIGKILL)
-    child.wait(5)
+    child.wait(60)
     assert child.obituary().startswith("program was ended by SIGKILL.")
 
 
@@ -64,12 +64,12 @@ def test_readiness_is_waited_for_and_a_death_meanwhile_is_told_at_once(tmp_path)
         ready=lambda _: mark.exists(),
     )
     slow.start()
-    wait_until_ready([slow], 10)
+    wait_until_ready([slow], 60)
     assert mark.exists()
     short = python(tmp_path, "raise SystemExit(3)", "short", ready=lambda _: False)
     short.start()
     with pytest.raises(Died, match="short ended with code 3"):
-        wait_until_ready([slow, short], 10)
+        wait_until_ready([slow, short], 60)
     stop_all([slow, short], 1)
 
 

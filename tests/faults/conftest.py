@@ -35,7 +35,7 @@ def begin_run(begin_service: BeginService, begin_stack: BeginStack) -> BeginRunn
     """
     from tests.faults.running import begin_running  # noqa: PLC0415  (Django is set up after this file is read)
 
-    def begin(devices: int, *, delay_ms: int = 50, env: dict[str, str] | None = None, **parts: Any) -> Running:
+    def begin(devices: int, *, delay_ms: int = 100, env: dict[str, str] | None = None, **parts: Any) -> Running:
         return begin_running(begin_stack, begin_service(delay_ms=delay_ms), devices, env=env or {}, **parts)
 
     return begin

@@ -43,4 +43,4 @@ def faulty_service(certificate: Certificate, **options: Any) -> Iterator[FaultyS
         assert process.stdout is not None
         yield FaultyService(f"https://localhost:{int(process.stdout.readline())}", certificate.file)
         process.stdin.close()
-        process.wait(5)
+        process.wait(30)

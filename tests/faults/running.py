@@ -42,18 +42,18 @@ class Running:
     def outcomes(self) -> int:
         return sum(totals(self.message).values())
 
-    def sent(self, part: float, seconds: float = 60.0) -> None:
+    def sent(self, part: float, seconds: float = 120.0) -> None:
         """Waits until this part of the audience has an outcome; the campaign must not be over by then."""
         eventually(lambda: self.outcomes() > self.crowd.size * part, seconds)
         assert self.outcomes() < self.crowd.size, "it was over before the fault"
 
-    def finished(self, seconds: float = 60.0) -> Message:
+    def finished(self, seconds: float = 120.0) -> Message:
         """Waits until the message has come to its end."""
         eventually(lambda: Message.objects.get(pk=self.message.pk).finished_at, seconds)
         self.message.refresh_from_db()
         return self.message
 
-    def check(self, *, struck: int, seconds: float = 60.0) -> dict[str, Any]:
+    def check(self, *, struck: int, seconds: float = 120.0) -> dict[str, Any]:
         """Nobody lost, no statistic doubled, and of each of the `struck` processes no more posts doubled than allowed.
 
         What the push service has seen.

@@ -76,7 +76,7 @@ def test_a_redis_that_is_full_stops_nothing_for_good(begin_run):
     broker.config_set("maxmemory", "1")
     try:
         run.launch()
-        eventually(lambda: "OutOfMemory" in run.stack.log("beat") or "maxmemory" in run.stack.log("beat"), 20)
+        eventually(lambda: "OutOfMemory" in run.stack.log("beat") or "maxmemory" in run.stack.log("beat"))
     finally:
         broker.config_set("maxmemory", "0")
     assert run.check(struck=0)["doubled"] == 0
@@ -90,7 +90,7 @@ def test_a_redis_that_is_frozen_for_a_while_holds_nobody(begin_run):
     run.sent(0.1)
     os.kill(frozen, signal.SIGSTOP)
     try:
-        eventually(lambda: "Timeout" in run.stack.log("worker") + run.stack.log("beat"), 40)
+        eventually(lambda: "Timeout" in run.stack.log("worker") + run.stack.log("beat"))
     finally:
         os.kill(frozen, signal.SIGCONT)
     assert run.check(struck=0)["doubled"] == 0
@@ -115,7 +115,7 @@ def test_who_pokes_goes_on_though_no_broker_answers(scheme, silent):
             listener.listen(128)  # connections are taken, nothing is ever said
         env = {**os.environ, "CELERY_BROKER_URL": f"{scheme}://127.0.0.1:{listener.getsockname()[1]}"}
         done = subprocess.run(
-            [sys.executable, "-c", POKE], env=env, capture_output=True, text=True, timeout=60, check=True
+            [sys.executable, "-c", POKE], env=env, capture_output=True, text=True, timeout=300, check=True
         )
     assert "went on" in done.stdout
     assert "broker unreachable" in done.stderr
@@ -128,10 +128,10 @@ def test_the_web_process_comes_up_without_a_broker_and_finds_it_later(begin_stac
     web = stack.programs.web(stack.web_port, broker=False)
     stack.children["web"] = web
     web.start()
-    eventually(lambda: web.ready(web), 30)
+    eventually(lambda: web.ready(web))
     assert health(stack) == (200, {"database": True, "broker": False})
     with brokers.redis_server(database.run_folder() / f"redis-late-{port}", port):
-        eventually(lambda: health(stack) == (200, {"database": True, "broker": True}), 30)
+        eventually(lambda: health(stack) == (200, {"database": True, "broker": True}))
 
 
 @pytest.mark.soak

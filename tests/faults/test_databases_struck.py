@@ -53,7 +53,8 @@ def test_a_database_that_is_away_for_a_while_is_waited_for(begin_run, fresh_data
     with administration(fresh_database) as (connection, name):
         connection.execute(f'alter database "{name}" allow_connections false')
         cut_connections(connection, name)
-        time.sleep(1.5)
+        eventually(lambda: "outcomes cannot be recorded" in run.stack.log("worker"))
+        time.sleep(1.5)  # so that it is tried again and again
         connection.execute(f'alter database "{name}" allow_connections true')
     assert run.check(struck=1)["doubled"] == 0
     assert "outcomes are recorded again" in run.stack.log("worker")
@@ -95,7 +96,7 @@ def begin_elsewhere(begin_service):
                 ends.callback(stack.stop)
                 return stack.start(**parts)
 
-            return begin_running(stack, begin_service(delay_ms=50), devices, env=env)
+            return begin_running(stack, begin_service(delay_ms=100), devices, env=env)
 
         yield begin
 
@@ -128,7 +129,7 @@ def test_a_server_without_a_connection_left_is_waited_for(begin_elsewhere, redis
         with suppress(psycopg.OperationalError):
             while True:
                 hogs.enter_context(psycopg.connect(server.url(), autocommit=True))
-        eventually(lambda: "too many clients" in run.stack.log("worker"), 20)
+        eventually(lambda: "too many clients" in run.stack.log("worker"))
         hogs.close()
         run.check(struck=1)
         run.stack.stop()
@@ -143,7 +144,7 @@ def test_a_full_disk_stops_sending_and_nothing_is_sent_twice_when_there_is_room_
         run.launch()
         run.sent(0.05)
         server.fill_disk()
-        eventually(lambda: "DiskFull" in run.stack.log("worker"), 30)
+        eventually(lambda: "DiskFull" in run.stack.log("worker"))
         before = run.service.notes()["posts"]
         time.sleep(5)  # several leases and sweeps
         assert run.service.notes()["posts"] <= before + UNRECORDED

@@ -16,11 +16,14 @@ from tests.campaigns.world import facts, reasons, totals
 from tests.faults.running import Running
 from tests.parts.many_devices import add_crowd
 
+TIMEOUTS = 3, 2
+"""Seconds for a connection, and for an answer after that: whoever is well keeps them on a busy machine too."""
+
 
 @pytest.fixture
 def corridor(begin_service, module_database, settings):
-    """`corridor(devices, kinds=…)`: a launched campaign, and a transport that waits a second for an answer."""
-    settings.PUSH_CONNECT_TIMEOUT = settings.PUSH_ANSWER_TIMEOUT = 1
+    """`corridor(devices, kinds=…)`: a launched campaign, and a transport that waits a few seconds for an answer."""
+    settings.PUSH_CONNECT_TIMEOUT, settings.PUSH_ANSWER_TIMEOUT = TIMEOUTS
     opened = []
 
     def begin(devices, *, ca_file=None, **options):
@@ -38,7 +41,7 @@ def corridor(begin_service, module_database, settings):
 
 
 def trusting(ca_file):
-    return Transport(connect_timeout=1, answer_timeout=1, allow_loopback=True, ca_file=ca_file)
+    return Transport(connect_timeout=TIMEOUTS[0], answer_timeout=TIMEOUTS[1], allow_loopback=True, ca_file=ca_file)
 
 
 def send(run, transport, clock=timezone.now):

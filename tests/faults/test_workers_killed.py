@@ -21,7 +21,7 @@ def send_and_kill(world, stack, devices, kills):
     message = launch.launch(world.campaign().pk, None, timezone.now())
     for kill in range(kills):
         wanted = devices * (kill + 1) // (kills + 2)
-        eventually(lambda wanted=wanted: totals(message).get("accepted", 0) > wanted, 60)
+        eventually(lambda wanted=wanted: totals(message).get("accepted", 0) > wanted)
         stack.kill("worker")
         assert totals(message)["accepted"] < devices
         stack.restart("worker")
@@ -40,7 +40,9 @@ def check(world, stack, devices, kills):
 
 @pytest.fixture
 def working(begin_stack, push_service):
-    stack = begin_stack(worker=True, beat=True, processes=1, env={"PUSH_UNRECORDED_MAX": str(UNRECORDED)})
+    stack = begin_stack(
+        worker=True, beat=True, processes=1, env={"PUSH_UNRECORDED_MAX": str(UNRECORDED), "PUSH_ANSWER_TIMEOUT": "60"}
+    )
     return World(push_service), stack
 
 
@@ -63,19 +65,19 @@ def test_a_worker_that_is_asked_to_end_records_what_it_has_and_ends_in_time(work
     for place in range(30):
         world.fault("hang", place)
     message = launch.launch(world.campaign().pk, None, timezone.now())
-    eventually(lambda: totals(message).get("accepted") == 10, 30)
+    eventually(lambda: totals(message).get("accepted") == 10)
     worker = stack.children["worker"]
     asked = time.monotonic()
     (os.killpg if to_all else os.kill)(worker.pid, signal.SIGTERM)
-    worker.wait(20)
-    # Well before the 20 s after which the requests under way would have ended by themselves.
-    assert time.monotonic() - asked < 14, stack.log("worker")[-2000:]
+    worker.wait(60)
+    # Well before the 65 s after which the requests under way would have ended by themselves.
+    assert time.monotonic() - asked < 45, stack.log("worker")[-2000:]
     # Those without an answer may have arrived: they are tried once more, like any such.
     assert Retry.objects.filter(message_id=message.pk).count() == 30
     assert not Batch.objects.filter(message=message, state=Batch.State.LEASED).exists()
     world.push.call("DELETE", "/faults")
     Retry.objects.filter(message_id=message.pk).update(not_before=timezone.now())
     stack.restart("worker")
-    eventually(lambda: Message.objects.get(pk=message.pk).finished_at, 30)
+    eventually(lambda: Message.objects.get(pk=message.pk).finished_at)
     assert totals(message) == {"accepted": 40}
     assert_sums_agree(message)

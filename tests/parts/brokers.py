@@ -32,7 +32,7 @@ def redis_server(folder: Path, port: int = 0) -> Iterator[str]:
     )
     server.start()
     try:
-        wait_until_ready([server])
+        wait_until_ready([server], 120)
         yield f"redis://127.0.0.1:{port}"
     finally:
         server.stop()
@@ -83,9 +83,9 @@ def rabbitmq_server(folder: Path, port: int = 0) -> Iterator[str]:
     )
     epmd.start()
     try:
-        wait_until_ready([epmd])
+        wait_until_ready([epmd], 120)
         server.start()
-        wait_until_ready([server], seconds=60)
+        wait_until_ready([server], seconds=180)
         yield url
     finally:
         stop_all([server], 10)
@@ -97,7 +97,7 @@ def _takes_connections(url: str, port: int) -> bool:
     if not listens(port):
         return False
     try:
-        with Connection(url, connect_timeout=2) as connection:
+        with Connection(url, connect_timeout=10) as connection:
             connection.connect()
     except OSError:
         return False

@@ -43,7 +43,7 @@ class Stack:
         beat: bool = False,
         localpush: bool = False,
         processes: int = 1,
-        seconds: float = 60.0,
+        seconds: float = 120.0,
     ) -> Stack:
         """Starts these parts and returns when all are ready; may be called again for others.
 
@@ -68,17 +68,17 @@ class Stack:
         shop = self.programs.shop(self.shop_port, self.web_url, site, identity_secret)
         self.children["shop"] = shop
         shop.start()
-        wait_until_ready([shop])
+        wait_until_ready([shop], 120)
 
     def kill(self, name: str) -> None:
         """kill -9 of that part alone, as a crash would; the kernel takes its pool processes with it."""
         self.children[name].signal(signal.SIGKILL)
-        self.children[name].wait(10)
+        self.children[name].wait(30)
 
     def restart(self, name: str) -> None:
         """Starts a part again that has ended, and waits until it is ready."""
         self.children[name].start()
-        wait_until_ready([self.children[name]])
+        wait_until_ready([self.children[name]], 120)
 
     @property
     def broker_options(self) -> dict[str, Any]:

@@ -49,7 +49,7 @@ def system_postgres(folder: Path) -> Iterator[str]:
     )
     server.start()
     try:
-        wait_until_ready([server])
+        wait_until_ready([server], 120)
         yield f"postgresql://postgres@127.0.0.1:{port}"
     finally:
         server.stop()

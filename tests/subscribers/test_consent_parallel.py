@@ -87,7 +87,7 @@ def meanwhile(first, second) -> None:
         with transaction.atomic():
             first()
             waiting = pool.submit(in_own_session, second)
-            until_somebody_waits_for_a_lock()
+            until_somebody_waits_for_us()
         waiting.result()
 
 
@@ -98,10 +98,11 @@ def in_own_session(act) -> None:
         connection.close()
 
 
-def until_somebody_waits_for_a_lock() -> None:
-    for _ in range(500):
+def until_somebody_waits_for_us() -> None:
+    waits_for_us = "not granted and pg_backend_pid() = any(pg_blocking_pids(pid))"  # other tests use the server too
+    for _ in range(6000):
         with connection.cursor() as cursor:
-            cursor.execute("select 1 from pg_locks where not granted and pid <> pg_backend_pid()")
+            cursor.execute(f"select 1 from pg_locks where {waits_for_us}")
             if cursor.fetchone():
                 return
         time.sleep(0.01)

@@ -136,9 +136,9 @@ class _Handler(BaseHTTPRequestHandler):
                 self.wfile.write(b"1000\r\n" + b"x" * 4096 + b"\r\n")
         elif kind == "stuck":
             self.wfile.write(b"HTTP/1.1 410 Gone\r\nContent-Length: 10\r\n\r\nhalf")
-            self.service.released.wait(10)
+            self.service.released.wait(60)
         elif kind == "hang":
-            self.service.released.wait(10)
+            self.service.released.wait(60)
             self.close_connection = True
         elif kind == "close":
             self.close_connection = True
@@ -274,14 +274,14 @@ def http2_server(certificate: Certificate) -> Iterator[str]:
         assert process.stdin is not None
         yield f"https://localhost:{int(process.stdout.readline())}"
         process.stdin.close()
-        process.wait(5)
+        process.wait(30)
 
 
 @pytest.fixture
 def transport(certificate: Certificate) -> Iterator[Callable[..., Transport]]:
     """Make a transport that trusts the tests' certificate and is impatient; closed at the end."""
     made: list[Transport] = []
-    usual: dict[str, Any] = {"allow_loopback": True, "connect_timeout": 5.0, "answer_timeout": 5.0}
+    usual: dict[str, Any] = {"allow_loopback": True, "connect_timeout": 30.0, "answer_timeout": 30.0}
 
     def make(**options: Any) -> Transport:
         made.append(Transport(**({"ca_file": certificate.file} | usual | options)))

@@ -23,7 +23,7 @@ def test_over_http2_hundreds_share_a_few_connections(http2_server: str, transpor
 def test_over_http2_a_stream_that_hangs_or_breaks_leaves_the_others_alone(
     http2_server: str, transport: Callable[..., Transport]
 ) -> None:
-    sender = transport(connect_timeout=0.5, answer_timeout=0.5)
+    sender = transport(connect_timeout=1.5, answer_timeout=1.0)
     kinds = ["hang", "rst", "201", "huge", "refused"]
     for number in range(50):
         sender.submit(request_to(f"{http2_server}/{kinds[number % 5]}"), kinds[number % 5])
@@ -52,7 +52,7 @@ def test_over_http2_a_service_that_says_goodbye_loses_nothing(
 def test_a_connection_that_has_gone_deaf_is_not_used_again(
     http2_server: str, transport: Callable[..., Transport]
 ) -> None:
-    sender = transport(connect_timeout=0.3, answer_timeout=0.3)
+    sender = transport(connect_timeout=1.5, answer_timeout=0.5)
     assert answer_of(sender, f"{http2_server}/201").status == 201
 
     assert answer_of(sender, f"{http2_server}/deaf").error == "timeout_after_write"

@@ -82,7 +82,7 @@ def test_an_answer_takes_nothing_over_from_the_one_before(
 def test_a_body_that_gets_stuck_does_not_undo_the_status(
     push_server: StartServer, transport: Callable[..., Transport]
 ) -> None:
-    answer = answer_of(transport(connect_timeout=0.2, answer_timeout=0.2), f"{push_server().base}/stuck")
+    answer = answer_of(transport(connect_timeout=1.0, answer_timeout=0.5), f"{push_server().base}/stuck")
 
     assert (answer.status, answer.body) == (410, b"half")
 
@@ -92,10 +92,10 @@ def test_no_answer_in_time_is_a_timeout_after_the_write(
 ) -> None:
     server = push_server()
 
-    answer = answer_of(transport(connect_timeout=0.2, answer_timeout=0.2), f"{server.base}/hang")
+    answer = answer_of(transport(connect_timeout=1.0, answer_timeout=0.5), f"{server.base}/hang")
 
     assert (answer.status, answer.error) == (0, "timeout_after_write")
-    assert answer.seconds >= 0.4
+    assert answer.seconds >= 1.5
     assert len(server.received) == 1
 
 
@@ -111,7 +111,7 @@ def test_what_waits_behind_requests_that_hang_comes_back_unsent(
     push_server: StartServer, transport: Callable[..., Transport]
 ) -> None:
     server = push_server()
-    sender = transport(connect_timeout=0.3, answer_timeout=0.3)
+    sender = transport(connect_timeout=1.5, answer_timeout=0.5)
     for number in range(50):
         sender.submit(request_to(f"{server.base}/hang/{number}"), number)
 
@@ -149,7 +149,7 @@ def test_a_name_that_does_not_resolve_is_a_failed_lookup(transport: Callable[...
 
 def test_an_origin_that_hangs_holds_up_no_other(push_server: StartServer, transport: Callable[..., Transport]) -> None:
     hanging, well = push_server(), push_server()
-    sender = transport(connect_timeout=1.0, answer_timeout=1.0, max_in_flight=20)
+    sender = transport(connect_timeout=30.0, answer_timeout=30.0, max_in_flight=20)
     for number in range(100):
         sender.submit(request_to(f"{hanging.base}/hang"), ("hanging", number))
         sender.submit(request_to(f"{well.base}/201"), ("well", number))
@@ -165,7 +165,7 @@ def test_an_origin_that_hangs_holds_up_no_other(push_server: StartServer, transp
 def test_a_request_that_cannot_start_is_answered_without_waiting_for_those_under_way(
     push_server: StartServer, transport: Callable[..., Transport]
 ) -> None:
-    sender = transport(answer_timeout=3.0)
+    sender = transport(answer_timeout=60.0)
     sender.submit(request_to(f"{push_server().base}/hang"), "hangs")
     assert sender.poll(0.2) == []
     sender.submit(
@@ -173,7 +173,7 @@ def test_a_request_that_cannot_start_is_answered_without_waiting_for_those_under
         "cannot",
     )
 
-    assert [(ticket, answer.error) for ticket, answer in sender.poll(2)] == [("cannot", "failed")]
+    assert [(ticket, answer.error) for ticket, answer in sender.poll(30)] == [("cannot", "failed")]
     assert sender.in_flight == 1
 
 
