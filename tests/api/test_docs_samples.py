@@ -109,7 +109,8 @@ def run(place: Path, *command: str, **settings: str) -> str:
 
 UNTIL_SHOWN: Final = """
 sleep() {  # as long as it takes here, not as long as a person would give it
-  until curl -s "$PUSH_API/messages/$(echo "$SENT" | python3 -c 'import json, sys; print(json.load(sys.stdin)["id"])')/deliveries" \
+  id=$(echo "$SENT" | python3 -c 'import json, sys; print(json.load(sys.stdin)["id"])')
+  until curl -s "$PUSH_API/messages/$id/deliveries" \
     -H "Authorization: Bearer $PUSH_KEY" | grep -q '"shown_at": *"'; do command sleep 0.2; done
 }
 """
