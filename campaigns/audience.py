@@ -211,7 +211,7 @@ def count(
 
 def count_audience(audience: Audience) -> Waterfall:
     """The same of an audience at hand."""
-    query, params = audience.compiled(by_sets=segments.sets_are_small()).counting()
+    query, params = audience.compiled(by_sets=segments.sets_pay_off(audience.site_id)).counting()
     with connection.cursor() as cursor:
         cursor.execute(query, params)
         return waterfall_of(cursor.fetchone(), audience.choice)

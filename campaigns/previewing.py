@@ -62,7 +62,7 @@ def preview(audience: Audience, *, token: str = "", patience_ms: int = PATIENCE_
     `token` names who waits: a newer preview under it ends this one, which then raises Superseded. Raises
     segments.DefinitionError.
     """
-    query, params = audience.compiled(by_sets=segments.sets_are_small()).counting()
+    query, params = audience.compiled(by_sets=segments.sets_pay_off(audience.site_id)).counting()
     try:
         return Preview(waterfall_of(_row(query, params, patience_ms, token), audience.choice))
     except TimedOut:

@@ -6,8 +6,8 @@ from subscribers.segments.definition import DefinitionError, Understood, parse, 
 from subscribers.segments.describe import describe
 from subscribers.segments.fields import Catalogue, Field, Operator, Sql, Surroundings
 from subscribers.segments.rule import Rule
-from subscribers.segments.sets import are_small as sets_are_small
 from subscribers.segments.sets import page
+from subscribers.segments.sets import pay_off as sets_pay_off
 
 __all__ = [
     "DEVICE_AND_CONTACT_FIELDS",
@@ -26,6 +26,6 @@ __all__ = [
     "page",
     "parse",
     "referred_to",
-    "sets_are_small",
+    "sets_pay_off",
     "understand",
 ]
