@@ -15,8 +15,8 @@ from tests.campaigns.world import assert_sums_agree, batch_ids, facts, reasons, 
 
 @pytest.fixture
 def impatient(settings):
-    """A transport that waits a second for an answer."""
-    settings.PUSH_CONNECT_TIMEOUT = settings.PUSH_ANSWER_TIMEOUT = 0.5
+    """A transport that waits two seconds for an answer."""
+    settings.PUSH_CONNECT_TIMEOUT = settings.PUSH_ANSWER_TIMEOUT = 1.0
     transport = worker_process.make_transport()
     yield transport
     transport.close()
