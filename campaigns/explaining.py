@@ -125,7 +125,7 @@ def _rows(tests: Sequence[Test], ids: Sequence[int], now: datetime) -> Iterator[
         verdict = compiler.condition(test)
         value = operator.found(test.value, now) if operator.found else test.field.found
         found = compiler.expression(value)
-        columns += [verdict._replace(text=f"({verdict.text}) is true"), found._replace(text=f"to_jsonb({found.text})")]
+        columns += [verdict._replace(text=f"({verdict.text}) is true"), found._replace(text=_as_json(found.text))]
     few: tuple[str, list[Any]] = ("= any(%s)", [list(ids)])
     settled = [compiler.settled(one, *few) for one in columns]
     parameters = [parameter for one in settled for parameter in one.parameters]
@@ -137,6 +137,11 @@ def _rows(tests: Sequence[Test], ids: Sequence[int], now: datetime) -> Iterator[
         )
         for id_, *row in cursor.fetchall():
             yield id_, row
+
+
+def _as_json(expression: str) -> str:
+    # A null of no type at all has none that to_jsonb could take.
+    return "null::jsonb" if expression == "(null)" else f"to_jsonb({expression})"
 
 
 def _explained(rule: Rule, pointer: str, answers: Iterator[Answer]) -> Explained:

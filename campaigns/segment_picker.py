@@ -98,16 +98,23 @@ def _field(field: Field) -> dict[str, Any]:
         "title": field.title[:1].upper() + field.title[1:],
         "group": field.group,
         "suggests": field.suggests or field.name == "event",
-        "operators": [_operator(op, operator, "has" in field.operators) for op, operator in field.operators.items()],
+        "operators": [_operator(field, op, operator) for op, operator in field.operators.items()],
     }
 
 
-def _operator(op: str, operator: Operator, are_many: bool) -> dict[str, Any]:
-    """`are_many`: whether the field's title is a plural, as tags are."""
+# What stands between a field's title and its value where the operator's own words are for something else.
+_ODD: Final = ("contact.list", "contact.tags", "device.tags")
+_IN_A_ROW: Final = {
+    "eq": "is", "ne": "is not", "in": "is one of", "not_in": "is none of", "is_set": "are known",
+    "is_not_set": "are not known",
+}  # fmt: skip
+
+
+def _operator(field: Field, op: str, operator: Operator) -> dict[str, Any]:
     takes = operator.takes
     return {
         "op": op,
-        "words": operator.words.replace("is ", "are ", 1) if are_many else operator.words,
+        "words": _IN_A_ROW.get(op, operator.words) if field.name in _ODD else operator.words,
         "input": takes.input,
         "choices": [list(pair) for pair in takes.choices],
         "members": sorted(takes.members - {"value"}),

@@ -1,5 +1,6 @@
 """The fields of devices and contacts. To add one: a line here; segments, pages and descriptions then know it."""
 
+from dataclasses import replace
 from typing import Final
 
 from subscribers.segments import values
@@ -28,6 +29,11 @@ _DIGITS: Final = "length(d.browser_version) - length(ltrim(d.browser_version, '0
 _VERSION: Final = f"nullif(left(d.browser_version, least(6, {_DIGITS})), '')::int"
 
 
+# The names of the lists that a person stands in, for explanations.
+_LISTS: Final = """(select jsonb_agg(l.name order by l.name) from contact_list_member m
+    join contact_list l on l.id = m.list_id where m.contact_id = d.contact_id)"""
+
+
 def _field(name: str, title: str, found: str, operators_: Operators, group: str, *, suggests: bool = False) -> Field:
     return Field(name, title, operators_, Sql(found), group, suggests)
 
@@ -47,7 +53,7 @@ FIELDS: Final = (
     _contact("time_zone", "person's time zone", "time_zone", text("c.time_zone"), suggests=True),
     _contact("owner", "owner", "owner", text("c.owner"), suggests=True),
     _contact("created", "added", "created_at", time("c.created_at")),
-    CONTACT_LIST,
+    replace(CONTACT_LIST, found=Sql(_LISTS)),
     _device("browser", "browser", "browser", choice("d.browser", _choices(BROWSERS)), suggests=True),
     _device("browser_version", "browser's version", "browser_version", number(_VERSION), suggests=True),
     _device("os", "system", "os", choice("d.os", _choices(SYSTEMS)), suggests=True),

@@ -13,8 +13,9 @@ from django.utils import timezone
 
 from campaigns.audience import Waterfall
 from campaigns.previewing import Preview
+from campaigns.segment_fields import CATALOGUE
 from pushplatform.sites import public_ids
-from subscribers.models import Behaviour
+from subscribers.models import Attribute, Behaviour, ContactList, ContactListMember
 from tests.admin.house import House
 
 FIREFOX = {"field": "device.browser", "op": "eq", "value": "firefox"}
@@ -154,6 +155,36 @@ def test_why_tells_each_rule_with_what_was_found_and_the_steps_after_it(ours: Ho
     assert str(timezone.localtime(other.last_seen_at).day) in seen["found"]
     assert {one["verdict"] for one in second["steps"]} == {False}
     assert "never asked" in second["steps"][0]["words"]
+
+
+WRITTEN = {
+    "none": None, "text": "pl", "texts": ["pl"], "number": 5, "numbers": [5], "date": "2026-03-31", "span": "30d",
+    "boolean": True, "count": 1, "list": [],
+}  # fmt: skip
+
+
+def test_why_is_answered_whatever_the_rules_ask(ours: House, browser: Client) -> None:
+    for kind in Attribute.Type.values:
+        Attribute.objects.create(site=ours.site, key=kind, type=kind)
+    rules = []
+    for field in CATALOGUE.of_site(ours.site.pk):
+        op, takes = next((op, one.takes) for op, one in field.operators.items())
+        value = takes.choices[0][0] if takes.input == "choice" else WRITTEN[takes.input]
+        value = public_ids.encode("lst", ours.contact_list.pk) if takes.input == "list" else value
+        named = {"name": "bought"} if field.name == "event" else {}
+        rules.append({"field": field.name, "op": op, **({} if value is None else {"value": value}), **named})
+    found = why(browser, ours, {"any": rules}, ours.contact.external_id)
+    assert len(found["devices"][0]["rules"]) == len(rules) + 1
+
+
+def test_why_names_the_lists_that_somebody_stands_in(ours: House, browser: Client) -> None:
+    other = ContactList.objects.create(site=ours.site, name="Partners")
+    for one in (other, ours.contact_list):
+        ContactListMember.objects.get_or_create(list=one, contact=ours.contact)
+    rule = {"field": "contact.list", "op": "not_in", "value": [public_ids.encode("lst", other.pk)]}
+    (line,) = why(browser, ours, rule, ours.contact.external_id)["devices"][0]["rules"]
+    assert (line["verdict"], line["words"]) == (False, "not in the list “Partners”")
+    assert line["found"] == ", ".join(sorted(["Partners", ours.contact_list.name]))
 
 
 def test_why_finds_a_device_by_its_id(ours: House, browser: Client) -> None:
