@@ -216,7 +216,7 @@ def test_it_is_exact_and_repairs_while_the_message_is_being_sent(world: World, s
     world.devices(60, mode="count")
     message = world.launched()
     [batch_id] = batch_ids(message)
-    assert world.push.call("POST", "/faults", {"kind": "slow", "delay_ms": 60}).status_code == 201
+    assert world.push.call("POST", "/faults", {"kind": "slow", "delay_ms": 400}).status_code == 201
 
     worker = sent_meanwhile(message, batch_id)
     CampaignTotal.objects.filter(campaign_id=message.campaign_id, slot=2).update(failed=11)
@@ -225,6 +225,8 @@ def test_it_is_exact_and_repairs_while_the_message_is_being_sent(world: World, s
     while worker.is_alive():
         assert reconcile(message) == NONE
         looks += 1
+        if looks == 3:
+            world.push.call("DELETE", "/faults")
     worker.join()
     assert looks > 1
     message.refresh_from_db()

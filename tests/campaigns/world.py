@@ -262,6 +262,6 @@ def sent_meanwhile(message: Message, batch_id: int) -> threading.Thread:
 
     worker = threading.Thread(target=work)
     worker.start()
-    while not totals(message):
+    while worker.is_alive() and not totals(message):
         worker.join(0.02)
     return worker

@@ -33,7 +33,7 @@ def test_the_demo_uses_the_database_and_broker_it_is_given(tmp_path, request, sy
             said += line
             if "The demo runs" in line:
                 demo.send_signal(signal.SIGINT)
-        demo.wait(20)
+        demo.wait(60)
     assert demo.returncode == 0, said
     assert "(DATABASE_URL)" in said
     assert "(CELERY_BROKER_URL)" in said
