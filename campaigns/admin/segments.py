@@ -8,6 +8,7 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import Count, OuterRef, QuerySet, Subquery
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
 
 from campaigns import saved_segments
 from campaigns.admin import segment_count, segment_fields, segment_members, segment_why
@@ -51,6 +52,7 @@ class SegmentAdmin(SiteScopedAdmin):
     list_display = ("name", "in_words", "size", "campaign_count")
     list_filter = (InUseFilter,)
     search_fields = ("name", "description")
+    list_before_template = "campaigns/segments_intro.html"
     ordering = ("name",)
     sortable_by = ("name",)
 
@@ -61,11 +63,12 @@ class SegmentAdmin(SiteScopedAdmin):
 
     @display(description="Who is in it")
     def in_words(self, segment: Segment) -> str:
-        return words_of(segment)
+        words, is_broken = words_of(segment)
+        return format_html('<span class="pp-text-fail">{}</span>', words) if is_broken else words
 
     @display(description="Devices last counted")
-    def size(self, segment: Segment) -> str | None:
-        return None if segment.newest_size is None else f"{segment.newest_size:,}"
+    def size(self, segment: Segment) -> str:
+        return "not yet" if segment.newest_size is None else f"{segment.newest_size:,}"
 
     @display(description="Campaigns")
     def campaign_count(self, segment: Segment) -> int:
@@ -199,6 +202,10 @@ class SegmentAdmin(SiteScopedAdmin):
         self.log_change(request, segment, "Exported its members")
         return response
 
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> tuple[Any, ...]:
+        """Its sizes of former days go with it and need no line each."""
+        return [f"Segment: {one.name}" for one in objs], {"segment": len(objs)}, set(), []
+
     def delete_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
         """What campaigns or other segments use is archived, not deleted."""
         segment = self.object_for(request, object_id, Right.COMPOSE)
@@ -216,13 +223,13 @@ def sizes_of(segment: Segment) -> list[dict[str, Any]]:
     return [{"day": day.isoformat(), "devices": devices, "people": people} for day, devices, people in rows]
 
 
-def words_of(segment: Segment) -> str:
-    """The rule in plain English; what is wrong, where it cannot be worked out."""
+def words_of(segment: Segment) -> tuple[str, bool]:
+    """The rule in plain English; or what is wrong, where it cannot be worked out, and True."""
     try:
         words = describe(parse(segment.definition, segment.site_id, segment_id=segment.pk))
     except DefinitionError as error:
-        return f"Cannot be worked out: {error.errors[0].detail}"
-    return f"{words[:1].upper()}{words[1:]}"
+        return f"Matches nobody, it cannot be worked out: {error.errors[0].detail}", True
+    return f"{words[:1].upper()}{words[1:]}", False
 
 
 def _to(segment: Segment) -> HttpResponseRedirect:

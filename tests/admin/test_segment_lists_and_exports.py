@@ -63,10 +63,15 @@ def test_a_file_that_cannot_be_used_is_refused_with_its_line_and_nothing_is_stor
 
 
 def test_the_trail_and_the_delete_page_call_it_an_uploaded_list(ours: House, browser: Client) -> None:
-    found = ContactList.objects.create(site=ours.site, name="Staff")
-    page = browser.get(reverse("admin:subscribers_contactlist_delete", args=[found.pk])).content.decode()
-    assert "uploaded list" in page.lower()
+    found = ContactList.objects.create(site=ours.site, name="Staff", members=1)
+    ContactListMember.objects.create(list=found, contact=ours.contact)
+    path = reverse("admin:subscribers_contactlist_delete", args=[found.pk])
+    page = browser.get(path).content.decode()
+    assert "Uploaded list: Staff" in page
+    assert "People in it, who stay contacts: 1" in page
     assert "contact list" not in page.lower()
+    assert browser.post(path, {"post": "yes"}).status_code == 302
+    assert not ContactListMember.objects.filter(list_id=found.pk).exists()
 
 
 def test_a_form_without_its_name_is_shown_again_as_any_form_is(ours: House, browser: Client) -> None:

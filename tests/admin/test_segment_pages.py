@@ -91,7 +91,7 @@ def test_a_saved_segment_that_cannot_be_understood_is_shown_as_it_is(ours: House
     fault = counted(browser, ours, old).json()["faults"][0]
     assert (fault["at"], fault["code"]) == ("/all/0/field", "unknown_attribute")
     listed = browser.get(reverse("admin:subscribers_segment_changelist")).content.decode()
-    assert "Cannot be worked out: there is no attribute" in listed
+    assert "Matches nobody, it cannot be worked out: there is no attribute" in listed
 
 
 def test_nobody_overwrites_unseen_what_somebody_else_saved(ours: House, browser: Client) -> None:
@@ -154,3 +154,16 @@ def test_an_analyst_counts_and_saves_nothing(ours: House) -> None:
     path = reverse("admin:subscribers_segment_change", args=[ours.segment.pk])
     assert browser.post(path, {"name": "x", "definition": '{"all": []}'}).status_code == 403
     assert browser.post(reverse("admin:subscribers_segment_duplicate", args=[ours.segment.pk])).status_code == 403
+
+
+def test_the_list_of_segments_marks_one_that_matches_nobody(ours: House, browser: Client) -> None:
+    ours.new_segment("Broken", {"field": "contact.attributes.gone", "op": "is_set"})
+    page = browser.get(reverse("admin:subscribers_segment_changelist")).content.decode()
+    assert '<span class="pp-text-fail">Matches nobody, it cannot be worked out: there is no attribute' in page
+    assert "A segment says in rules" not in page
+
+
+def test_lists_that_are_empty_say_what_they_are_for(ours: House, browser: Client) -> None:
+    ours.contact_list.delete()
+    page = browser.get(reverse("admin:subscribers_contactlist_changelist")).content.decode()
+    assert "A list holds the CRM ids of a file" in page

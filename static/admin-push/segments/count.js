@@ -36,6 +36,7 @@ export class Count {
   #stale() {
     this.part("count-body").classList.add("pp-stale");
     this.part("count-body").setAttribute("aria-busy", "true");
+    this.part("people-list")?.classList.add("pp-stale");
     this.strip.classList.add("pp-stale");
   }
 
@@ -45,7 +46,10 @@ export class Count {
     this.#asking = new AbortController();
     const { signal } = this.#asking;
     this.#stale();
-    const waiting = setTimeout(() => { this.part("count-state").textContent = "counting…"; }, SAY_COUNTING_MS);
+    const waiting = setTimeout(() => {
+      this.part("count-state").textContent = "counting…";
+      this.#note(""); // it spoke of the definition before
+    }, SAY_COUNTING_MS);
     signal.addEventListener("abort", () => clearTimeout(waiting));
     const definition = this.definition();
     let answer;
@@ -145,6 +149,7 @@ export class Count {
     if (signal.aborted || !answer?.ok) return;
     const { people } = answer.body;
     this.part("people").hidden = !people.length;
+    this.part("people-list").classList.remove("pp-stale");
     this.part("people-list").replaceChildren(...people.map((one) => make("li", { className: "pp-clip" },
       make("a", { className: "pp-link", href: this.contact.replace("/0/", `/${one.id}/`), textContent: one.name || one.crm }),
       one.name ? make("span", { className: "pp-faint", textContent: ` ${one.crm}` }) : null)));
