@@ -180,13 +180,21 @@ PREVIEW: Final = Operation(
         )
     ],
     scopes=("segments:read",),
-    body=request("", **_ASKED),
+    body=request(
+        "",
+        **_ASKED,
+        token=text(
+            "Of your own, one for each person who waits: a newer preview with the same token ends this one, which then "
+            "answers 409 `superseded`.",
+            most=64,
+        ),
+    ),
     examples={
         "latest": Example(
             "The newest device of each", {"definition": _DEFINITION, "purpose": "offers", "devices": "latest"}
         )
     },
-    problems=_ASK_PROBLEMS,
+    problems=(*_ASK_PROBLEMS, "superseded"),
 )  # fmt: skip
 EXPLAIN: Final = Operation(
     "explainSegment",

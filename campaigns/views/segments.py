@@ -10,8 +10,9 @@ from rest_framework.views import APIView
 from campaigns import explaining, saved_segments
 from campaigns.audience import Audience
 from campaigns.device_choice import DeviceChoice
-from campaigns.previewing import Preview, examples, preview
+from campaigns.previewing import Preview, Superseded, examples, preview
 from campaigns.segment_fields import CATALOGUE, understand
+from campaigns.statement_limits import end
 from pushplatform.api.authentication import Caller
 from pushplatform.api.fields import Fields, refuse
 from pushplatform.api.pagination import Query, page
@@ -25,6 +26,7 @@ from subscribers.models import Contact, Device, Purpose, Segment
 from subscribers.segments import DefinitionError
 
 MOST_EXCLUDED: Final = 100
+LONGEST_TOKEN: Final = 64
 
 
 class Segments(APIView):
@@ -73,9 +75,15 @@ class PreviewSegment(APIView):
     required_scope = {"POST": Scope.SEGMENTS_READ}
 
     def post(self, request: Request) -> Response:
-        audience, _, _ = _audience(request, ("definition", "segment", "purpose", "exclude", "devices"))
+        audience, _, body = _audience(request, ("definition", "segment", "purpose", "exclude", "devices", "token"))
+        token = _token(request, body)
+        if token:
+            end(f"{token} sample")  # of the one before: nobody waits for it
         try:
-            found, sample = preview(audience), examples(audience)
+            found = preview(audience, token=token)
+            sample = examples(audience, token=token and f"{token} sample")
+        except Superseded:
+            raise Problem("superseded", "A newer preview with this token was asked for.") from None
         except DefinitionError as error:  # an excluded one: the other was read already
             raise _broken(error, "/exclude") from None
         return Response(_preview_json(found) | {"sample": _people(sample)})
@@ -103,6 +111,14 @@ class ExplainSegment(APIView):
                 "devices": [one.as_json() for one in shown],
             }
         )
+
+
+def _token(request: Request, body: Fields) -> str:
+    """Names, among all callers, whoever waits for a preview; empty where the body names nobody."""
+    token = body.text("token", most=LONGEST_TOKEN)
+    refuse(body.errors)
+    caller: Caller = request.auth
+    return f"api {caller.client.pk} {token}" if token else ""
 
 
 def _site(request: Request) -> Site:

@@ -153,6 +153,9 @@ PROBLEMS: Final[dict[str, ProblemCode]] = {
         422, "The campaign's texts cannot be sent", "Mend them in the admin; a cancelled campaign's are not sent."
     ),
     "not_supported": ProblemCode(422, "This is not offered here yet", "`GET /api/v1/` lists the features."),
+    "superseded": ProblemCode(
+        409, "A newer request of the same token ended this one", "Nothing: the newer one's answer counts."
+    ),
     "segment_in_use": ProblemCode(409, "A campaign or another segment uses the segment", "Archive it, or take it out."),
     "not_cancellable": ProblemCode(409, "The message has come to its end", "Nothing is left to be cancelled."),
 }

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from campaigns.previewing import Preview, Superseded, preview
+from campaigns.views import segments as segment_views
 from pushplatform.sites import public_ids
 from pushplatform.sites.models import Scope, Site
 from subscribers.models import Attribute, Device, Segment
@@ -118,6 +120,25 @@ def test_a_preview_tells_the_waterfall_and_some_people(crm: Caller, site: Site, 
     assert found["waterfall"]["after_exclusions"] == 1
     desktop = crm.post("segments/preview", body | {"devices": {"browser": ["chrome"]}}).json()
     assert (desktop["waterfall"]["after_exclusions"], desktop["count"]) == (2, 1)
+
+
+def test_a_newer_preview_of_the_same_token_ends_the_one_before(
+    crm: Caller, site: Site, anna: list[Device], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = {"definition": FIREFOX, "token": "Anna's tab"}
+    tokens: list[str] = []
+
+    def counted(audience: Any, *, token: str) -> Preview:
+        if tokens.append(token) or len(tokens) > 1:
+            raise Superseded
+        return preview(audience, token=token)
+
+    monkeypatch.setattr(segment_views, "preview", counted)
+    assert crm.post("segments/preview", body).json()["count"] == 1
+    assert_problem(crm.post("segments/preview", body), 409, "superseded")
+    assert tokens[0] == tokens[1]
+    assert str(crm.client.pk) in tokens[0]
+    assert_problem(crm.post("segments/preview", body | {"token": "x" * 65}), 422, "invalid_request", "/token")
 
 
 @pytest.mark.parametrize(
