@@ -14,5 +14,6 @@ class Migration(migrations.Migration):
             ("device_people_pages", "coalesce(contact_id, 0)", "device"),
             ("device_pages", "id", "device"),
             ("contact_pages", "id", "contact"),
+            ("device_stats_pages", "device_id", "device_stats"),
         )
     ]

@@ -3,12 +3,12 @@ from django.db import migrations
 COLUMNS = [f"recent_{kind}" for kind in ("sent", "received", "shown", "clicked", "closed")]
 
 
-def storage(kind: str) -> str:
+def storage(kind):
     return f"alter table device_stats {', '.join(f'alter column {column} set storage {kind}' for column in COLUMNS)}"
 
 
 class Migration(migrations.Migration):
-    dependencies = [("campaigns", "0080_pages_of_ids")]
+    dependencies = [("subscribers", "0910_pages_of_ids")]
 
     operations = [
         # Ten times at most: never too long for a row. Otherwise each look at one copies the array, a tenth of what a
