@@ -87,7 +87,8 @@ export class Count {
 
   #unfinished({ status, body }) {
     const faults = body.faults ?? [];
-    this.#note(faults.length ? "The number is that of before: finish the marked rule, then it is counted anew."
+    this.#note(faults.length && !this.last ? "It matches nobody until the marked rule is mended."
+      : faults.length ? "The number is that of before: finish the marked rule, then it is counted anew."
       : status === 0 ? "It could not be counted: the server did not answer. What you wrote is kept." : "It could not be counted. What you wrote is kept; try again.");
     this.part("words").classList.add("pp-stale");
     if (!status) this.#timer = setTimeout(() => this.now(), 5000);
