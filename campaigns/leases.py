@@ -23,15 +23,15 @@ _ALIVE = f"({Message.Status.SENDING:d}, {Message.Status.FREEZING:d}, {Message.St
 _LEASE = "now() + %s * interval '1 second'"
 _FREE = f"(b.state = {Batch.State.READY:d} or b.state = {Batch.State.LEASED:d} and b.lease_until < now())"
 _TAKE = f"state = {Batch.State.LEASED:d}, lease = lease + 1, lease_until = {_LEASE}, worker = %s"
-_LEASED = "b.id, b.message_id, b.service, b.vapid_key_id, b.lane, b.attempt, b.throttled, b.lease"
+_LEASED = "b.id, b.message_id, b.service, b.vapid_key_id, b.lane, b.attempt, b.throttled, b.unanswered, b.lease"
 
 
 @dataclass(frozen=True, slots=True)
 class Lease:
     """A claimed Batch. `token`: which claim of it this is; an older one may still be at work somewhere.
 
-    `throttled`: how many of the attempts before were only put off. `allowance`: how many requests may be made, and
-    `window`: how many at a time, None without limit; `ceilings`: what the allowance was taken from, besides the road;
+    `throttled`, `unanswered`: how many of the attempts before were only put off, had no answer. `allowance`: how many
+    requests may be made, and `window`: how many at a time, None without limit; `ceilings`: what the allowance was taken from, besides the road;
     `again_after`: seconds until there is more. `is_overdue`: nothing may be sent any more.
     """
 
@@ -42,6 +42,7 @@ class Lease:
     lane: int
     attempt: int
     throttled: int
+    unanswered: int
     token: int
     allowance: int | None = None
     window: int | None = None

@@ -41,6 +41,7 @@ class Entry(NamedTuple):
     retry_at: datetime | None = None
     is_put_off: bool = False
     """The attempt does not count: it was not made, or the service only said when to come again."""
+    is_unanswered: bool = False
 
 
 def settle(
@@ -63,13 +64,15 @@ def settle(
     is_unsent = error == "out_of_reach" or (error == "turned_away" and job.lease.throttled < MAX_ATTEMPTS)
     puts_off = is_unsent or http_code in THROTTLED or (http_code == 503 and verdict.retry_after is not None)
     attempt = job.lease.attempt - job.lease.throttled
-    if not puts_off and attempt >= (MAX_ATTEMPTS_UNANSWERED if verdict.reason == "no_answer" else MAX_ATTEMPTS):
+    is_unanswered = verdict.reason == "no_answer"
+    is_last_copy = is_unanswered and job.lease.unanswered + 1 >= MAX_ATTEMPTS_UNANSWERED
+    if not puts_off and (attempt >= MAX_ATTEMPTS or is_last_copy):
         return Entry(target, Outcome.FAILED, verdict.reason, http_code, service)
     before = job.lease.throttled + 1 if puts_off else attempt
     retry_at = now + timedelta(seconds=retry_delay(before, verdict.retry_after, random.random()))
     if retry_at >= job.expires_at:
         return Entry(target, Outcome.EXPIRED, "expired", http_code, service)
-    return Entry(target, Outcome.RETRY, verdict.reason, http_code, service, retry_at, puts_off)
+    return Entry(target, Outcome.RETRY, verdict.reason, http_code, service, retry_at, puts_off, is_unanswered)
 
 
 def record(
@@ -184,10 +187,10 @@ def _insert_retries(cursor: Any, job: Job, entries: Sequence[Entry]) -> None:
     lease = job.lease
     cursor.execute(
         """insert into retry (message_id, device_id, contact_id, recipient_no, lane, service, vapid_key_id, attempt,
-                              throttled, not_before, expires_at, http_code)
-           select %s, d, c, n, %s, v, k, %s, %s + p, t, %s, h
-           from unnest(%s::bigint[], %s::bigint[], %s::int[], %s::smallint[], %s::bigint[], %s::int[],
-                       %s::timestamptz[], %s::smallint[]) o(d, c, n, v, k, p, t, h)
+                              throttled, unanswered, not_before, expires_at, http_code)
+           select %s, d, c, n, %s, v, k, %s, %s + p, %s + u, t, %s, h
+           from unnest(%s::bigint[], %s::bigint[], %s::int[], %s::smallint[], %s::bigint[], %s::int[], %s::int[],
+                       %s::timestamptz[], %s::smallint[]) o(d, c, n, v, k, p, u, t, h)
            where not exists (select from delivery x where x.message_id = %s and x.device_id = d)
            on conflict do nothing""",
         [
@@ -195,6 +198,7 @@ def _insert_retries(cursor: Any, job: Job, entries: Sequence[Entry]) -> None:
             lease.lane,
             lease.attempt,
             lease.throttled,
+            lease.unanswered,
             job.expires_at,
             [entry.target.device_id for entry in entries],
             [entry.target.frozen_contact_id for entry in entries],
@@ -202,6 +206,7 @@ def _insert_retries(cursor: Any, job: Job, entries: Sequence[Entry]) -> None:
             [entry.service for entry in entries],
             [entry.target.vapid_key_id or lease.vapid_key_id for entry in entries],
             [int(entry.is_put_off) for entry in entries],
+            [int(entry.is_unanswered) for entry in entries],
             [entry.retry_at for entry in entries],
             [entry.http_code for entry in entries],
             job.message_id,

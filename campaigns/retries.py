@@ -31,16 +31,16 @@ def move_due(now: datetime) -> list[tuple[int, int]]:
                      r as (delete from retry x using due
                            where x.message_id = due.message_id and x.device_id = due.device_id returning x.*),
                      t as (select *, (row_number() over (
-                               partition by message_id, lane, service, vapid_key_id, attempt, throttled
+                               partition by message_id, lane, service, vapid_key_id, attempt, throttled, unanswered
                                order by device_id
                            ) - 1) / %s g from r)
-                insert into batch (message_id, lane, service, vapid_key_id, attempt, throttled, expires_at,
+                insert into batch (message_id, lane, service, vapid_key_id, attempt, throttled, unanswered, expires_at,
                                    device_ids, contact_ids, recipient_nos, n)
-                select message_id, lane, service, vapid_key_id, attempt + 1, throttled, min(expires_at),
+                select message_id, lane, service, vapid_key_id, attempt + 1, throttled, unanswered, min(expires_at),
                        array_agg(device_id order by device_id), array_agg(contact_id order by device_id),
                        case when bool_or(recipient_no is not null) then array_agg(recipient_no order by device_id) end,
                        count(*)
-                from t group by message_id, lane, service, vapid_key_id, attempt, throttled, g
+                from t group by message_id, lane, service, vapid_key_id, attempt, throttled, unanswered, g
                 returning id, lane""",
             [now, now, settings.PUSH_BATCH_SIZE],
         )

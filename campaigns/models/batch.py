@@ -31,6 +31,7 @@ class Batch(models.Model):
     n = models.IntegerField()
     attempt = models.PositiveSmallIntegerField(default=1, db_default=1)
     throttled = models.PositiveSmallIntegerField(default=0, db_default=0)  # attempts before that were only put off
+    unanswered = models.PositiveSmallIntegerField(default=0, db_default=0)  # attempts before that had no answer
     state = models.PositiveSmallIntegerField(choices=State, default=State.READY, db_default=0)
     lease = models.IntegerField(default=0, db_default=0)
     lease_until = models.DateTimeField(null=True)
@@ -64,6 +65,7 @@ class Retry(models.Model):
     vapid_key_id = models.BigIntegerField()
     attempt = models.PositiveSmallIntegerField()
     throttled = models.PositiveSmallIntegerField(default=0, db_default=0)  # how many of them were only put off
+    unanswered = models.PositiveSmallIntegerField(default=0, db_default=0)  # how many of them had no answer
     not_before = models.DateTimeField()
     expires_at = models.DateTimeField()
     http_code = models.PositiveSmallIntegerField(default=0)

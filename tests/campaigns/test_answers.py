@@ -127,6 +127,30 @@ def test_no_answer_is_tried_once_more_and_then_failed(world, impatient):
     assert_sums_agree(message)
 
 
+def test_an_attempt_that_was_refused_before_does_not_count_as_one_without_an_answer(world, impatient):
+    world.devices(1)
+    world.fault(500, 0, count=1)
+    message = send(world.launched(), impatient)
+    world.fault("hang", 0, count=1)
+    send_what_is_due(message, impatient, later(10))
+    assert (totals(message), retries(message)) == ({}, 1)
+    send_what_is_due(message, impatient, later(100))
+    assert totals(message) == {"accepted": 1}
+    assert Delivery.objects.get(message_id=message.pk).attempts == 3
+    assert_sums_agree(message)
+
+
+def test_two_attempts_without_an_answer_are_enough_whatever_came_between(world, impatient):
+    world.devices(1)
+    message = world.launched()
+    for attempt, fault in enumerate(("hang", 500, "hang")):
+        assert totals(message) == {}
+        world.fault(fault, 0, count=1)
+        send_what_is_due(message, impatient, later(attempt * 100)) if attempt else send(message, impatient)
+    assert reasons(message) == {"no_answer": 1}
+    assert_sums_agree(message)
+
+
 def test_an_answer_that_was_lost_reaches_the_browser_twice_and_the_statistics_once(world, impatient):
     world.devices(1)
     world.fault("hang", 0, count=1, deliver=True)
