@@ -31,8 +31,8 @@ class Lease:
     """A claimed Batch. `token`: which claim of it this is; an older one may still be at work somewhere.
 
     `throttled`, `unanswered`: how many of the attempts before were only put off, had no answer. `allowance`: how many
-    requests may be made, and `window`: how many at a time, None without limit; `ceilings`: what the allowance was taken from, besides the road;
-    `again_after`: seconds until there is more. `is_overdue`: nothing may be sent any more.
+    requests may be made, and `window`: how many at a time, None without limit; `ceilings`: what the allowance was taken
+    from, besides the road; `again_after`: seconds until there is more. `is_overdue`: nothing may be sent any more.
     """
 
     batch_id: int
