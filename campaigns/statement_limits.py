@@ -18,8 +18,6 @@ SETTINGS: Final = {
     # Somebody waits: worth both cores from some 10 ms of work on.
     "parallel_setup_cost": "10",
     "parallel_tuple_cost": "0.01",
-    # One beside the own: every process builds the sets of devices that it compares with again.
-    "max_parallel_workers_per_gather": "1",
     # Compiling takes longer than it saves.
     "jit": "off",
 }

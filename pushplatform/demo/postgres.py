@@ -41,6 +41,8 @@ COMMON = {
     "timezone": "UTC",
     "log_timezone": "UTC",
     "random_page_cost": "1.1",
+    # A count of a segment then runs on every core.
+    "max_parallel_workers_per_gather": str(max(1, (os.cpu_count() or 2) - 1)),
 }
 DEMO = COMMON | {"shared_buffers": "256MB", "max_wal_size": "2GB", "checkpoint_timeout": "15min"}
 TESTS = COMMON | {
