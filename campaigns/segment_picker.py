@@ -14,6 +14,7 @@ from subscribers.segments.fields import Field, Operator, Surroundings
 MOST_SUGGESTED: Final = 10
 SUGGEST_MS: Final = 250
 """Longer, and the count that the same person waits for would wait as well."""
+RARE_MS: Final = 700
 SAMPLE_PERCENT: Final = 4
 """Of the rows, when counting all of them takes too long."""
 
@@ -52,18 +53,25 @@ def suggest(site_id: int, field: str, text: str = "", token: str = "") -> Sugges
             "select name, count(*) from behaviour where site_id = %s and strpos(lower(name), lower(%s)) > 0"
             " group by name order by 2 desc, 1 limit %s"
         )
-        return Suggested(_rows(query, [site_id, text, MOST_SUGGESTED], token=token))
+        return Suggested(_rows(query, [site_id, text, MOST_SUGGESTED], token))
     if not found.suggests:
         return Suggested([])
     try:
-        return Suggested(_values(found, site_id, text, "", token))
+        return Suggested(_values(found, site_id, text, token, ms=SUGGEST_MS))
     except TimedOut:
         scale = 100 / SAMPLE_PERCENT
-        sampled = _values(found, site_id, text, f"tablesample system ({SAMPLE_PERCENT})", token)
+        sampled = _values(found, site_id, text, token, sample=f"tablesample system ({SAMPLE_PERCENT})")
+    if sampled:
         return Suggested([(value, round(number * scale)) for value, number in sampled], exact=False)
+    try:  # a rare value, or a small Site in a large table
+        return Suggested(_values(found, site_id, text, token, ms=RARE_MS))
+    except TimedOut:
+        return Suggested([])
 
 
-def _values(field: Field, site_id: int, text: str, sample: str, token: str) -> list[Suggestion]:
+def _values(
+    field: Field, site_id: int, text: str, token: str, *, sample: str = "", ms: int | None = None
+) -> list[Suggestion]:
     expression, parameters = field.found.text, list(field.found.parameters)
     alias = expression[0]
     source = {
@@ -81,12 +89,12 @@ def _values(field: Field, site_id: int, text: str, sample: str, token: str) -> l
         f"select v, count(*) from (select {value} v from {source} where {site} = %s) n"
         " where v <> '' and strpos(lower(v), lower(%s)) > 0 group by v order by 2 desc, 1 limit %s",
         [*parameters, site_id, text, MOST_SUGGESTED],
-        ms=None if sample else SUGGEST_MS,
         token=token,
+        ms=ms,
     )
 
 
-def _rows(query: str, parameters: list[Any], ms: int | None = None, token: str = "") -> list[Suggestion]:
+def _rows(query: str, parameters: list[Any], token: str, ms: int | None = None) -> list[Suggestion]:
     with transaction.atomic(), limited(ms, token), connection.cursor() as cursor:
         cursor.execute(query, parameters)
         return [(value, number) for value, number in cursor.fetchall()]

@@ -3,8 +3,10 @@
 import pytest
 from django.db import connection
 
+from campaigns import segment_picker
 from campaigns.segment_fields import CATALOGUE, parse, understand
 from campaigns.segment_picker import picker, suggest
+from campaigns.statement_limits import TimedOut
 from pushplatform.sites import public_ids
 from subscribers import segments
 from subscribers.models import Attribute, Contact, Segment
@@ -289,6 +291,23 @@ def test_every_operator_of_the_catalogue_has_words_and_an_input(site, attributes
         for op, operator in field.operators.items():
             assert operator.words, (field.name, op)
             assert operator.takes.input, (field.name, op)
+
+
+@pytest.mark.parametrize(("percent", "exact"), [(100, False), (0.0000001, True)])
+def test_suggestions_that_take_too_long_are_sampled_and_rare_ones_looked_for_longer(
+    site, attributes, monkeypatch, percent, exact
+):
+    new_contact(site, attributes={"plan": "pro"})
+    looked_up = segment_picker._rows
+
+    def hurried(query, parameters, token, ms=None):
+        if ms == segment_picker.SUGGEST_MS:
+            raise TimedOut
+        return looked_up(query, parameters, token, ms)
+
+    monkeypatch.setattr(segment_picker, "_rows", hurried)
+    monkeypatch.setattr(segment_picker, "SAMPLE_PERCENT", percent)
+    assert suggest(site.id, "contact.attributes.plan") == ([("pro", 1)], exact)
 
 
 def test_suggestions_are_real_values_with_their_numbers(site, other_site, attributes):

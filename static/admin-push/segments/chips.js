@@ -59,13 +59,15 @@ export function chipInput({ values, load, read, say, put, label, placeholder, di
   return make("div", { className: "pp-value-wide" }, box, list);
 }
 
+const AFTER_COUNT_MS = 350; // each letter is counted already: the number comes first
+
 export function suggestedInput({ value, load, put, label, disabled }) {
   const input = make("input", {
     className: "pp-input", autocomplete: "off", spellcheck: false, "aria-label": label, "data-part": "value", value: value ?? "", disabled,
     oninput: () => put(input.value === "" ? undefined : input.value),
   });
   const { list, close } = suggestions(input, {
-    load, label: `${label}, suggestions`, chosen: (one) => one === input.value,
+    load, label: `${label}, suggestions`, chosen: (one) => one === input.value, wait: AFTER_COUNT_MS,
     pick: (one) => { input.value = one; put(one); setTimeout(close); },
   });
   return make("div", { className: "pp-value-wide" }, input, list);

@@ -6,7 +6,7 @@ const SLOW_MS = 120;
 
 // `load(text, signal)` gives [{value, label, count, unit, exact}]; `pick(value)` takes one; `chosen(value)` marks it.
 // Enter on nothing is left to whoever listens further out.
-export function suggestions(input, { load, pick, chosen = () => false, many = false, label }) {
+export function suggestions(input, { load, pick, chosen = () => false, many = false, label, wait = SLOW_MS }) {
   const id = freshId("suggestions");
   const list = make("ul", { id, className: "pp-suggestions", role: "listbox", hidden: true, "aria-label": label });
   if (many) list.setAttribute("aria-multiselectable", "true");
@@ -62,7 +62,7 @@ export function suggestions(input, { load, pick, chosen = () => false, many = fa
   input.addEventListener("focus", open);
   input.addEventListener("click", () => { if (list.hidden) open(); });
   input.addEventListener("blur", close);
-  input.addEventListener("input", () => { clearTimeout(timer); timer = setTimeout(open, SLOW_MS); });
+  input.addEventListener("input", () => { clearTimeout(timer); timer = setTimeout(open, wait); });
   input.addEventListener("keydown", (event) => {
     if (event.altKey || event.ctrlKey || event.metaKey || event.isComposing) return;
     const by = { ArrowDown: 1, ArrowUp: -1 }[event.key];
