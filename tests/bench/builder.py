@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 
 from django.contrib.auth import get_user_model
 from django.utils import timezone
-from playwright.sync_api import Locator, Page, sync_playwright
+from playwright.sync_api import Locator, Page, TimeoutError, sync_playwright
 
 from campaigns import load_seed
 from pushplatform.sites.models import Membership, Site
@@ -153,7 +153,11 @@ class Builder:
 
     def told(self, kind: str, about: str) -> Edit:
         """What became of the last act, once the new number stands there; then the marketer looks at it."""
-        self.page.wait_for_function(FRESH, timeout=PATIENCE_MS)
+        try:
+            self.page.wait_for_function(FRESH, timeout=PATIENCE_MS)
+        except TimeoutError:
+            said = self.page.locator("[data-count-pane]").inner_text()
+            raise RuntimeError(f"no fresh number for {about}, {kind}; the page says: {said[:200]}") from None
         found = self.page.evaluate(TOLD)
         self.page.wait_for_timeout(A_LOOK_MS)
         return Edit(kind, about, found.pop("total"), parts=found, words=found.pop("words"))

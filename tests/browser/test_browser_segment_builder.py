@@ -306,6 +306,15 @@ def test_a_count_that_is_overtaken_is_aborted(page: Page) -> None:
     expect(page.locator("[data-total]")).to_have_text(says_nobody)
 
 
+def test_a_count_that_failed_is_asked_again(page: Page) -> None:
+    says(page, len(list(people())))
+    page.route("**/segment/count/**", lambda route: route.fulfill(status=500), times=1)
+    shows(page, {"all": [tag("nobody")]})
+    expect(page.locator("[data-count-note]")).to_contain_text("It could not be counted. What you wrote is kept")
+    expect(page.locator("[data-total]")).to_have_text(re.compile("^0 people"))
+    expect(page.locator("[data-count-note]")).to_be_hidden()
+
+
 def test_what_was_counted_a_moment_ago_has_its_number_at_once(page: Page) -> None:
     number = page.locator("[data-total]")
     everyone = re.compile(rf"^{len(list(people())):,} people")
@@ -342,6 +351,10 @@ def test_a_sample_is_marked_as_one(page: Page) -> None:
     shows(page, {"all": [tag("y")]})
     expect(page.locator("[data-total]")).to_have_text("Few")
     expect(page.locator("[data-count-said]")).to_have_text(re.compile("^Few"))
+    said.update({"few": False})
+    shows(page, {"all": [tag("z")]})
+    expect(page.locator("[data-total]")).to_have_text("Not known")
+    expect(page.locator("[data-count-body]")).not_to_have_class(re.compile("pp-stale"))
 
 
 def test_an_events_name_is_suggested_and_its_properties_are_compared_as_numbers(page: Page) -> None:

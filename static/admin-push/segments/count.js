@@ -8,6 +8,7 @@ const WAIT_MS = 50; // a key that repeats itself, or a paste, is counted once
 const IDLE_MS = 500;
 const SAY_COUNTING_MS = 300;
 const LATER_MS = 700;
+const AGAIN_MS = 3000;
 
 export class Count {
   #timer = null;
@@ -89,9 +90,9 @@ export class Count {
     const faults = body.faults ?? [];
     this.#note(faults.length && !this.last ? "It matches nobody until the marked rule is mended."
       : faults.length ? "The number is that of before: finish the marked rule, then it is counted anew."
-      : status === 0 ? "It could not be counted: the server did not answer. What you wrote is kept." : "It could not be counted. What you wrote is kept; try again.");
+      : status === 0 ? "It could not be counted: the server did not answer. What you wrote is kept; it is asked again." : "It could not be counted. What you wrote is kept; it is tried again.");
     this.part("words").classList.add("pp-stale");
-    if (!status) this.#timer = setTimeout(() => this.now(), 5000);
+    if (!status || status >= 500) this.#timer = setTimeout(() => this.now(), AGAIN_MS);
   }
 
   #show(found) {
