@@ -3,6 +3,7 @@
 import itertools
 import threading
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 import uvicorn
@@ -103,13 +104,23 @@ def shop_pages(platform: StubPlatform) -> Shop:
 @pytest.fixture
 def shop(shop_pages: Shop, shop_port: int) -> Iterator[str]:
     """The shop's address on an origin no other test has used."""
-    config = uvicorn.Config(shop_pages, host="127.0.0.1", port=shop_port, log_level="error", lifespan="off")
+    host = f"s{next(_origin) % ORIGINS}.localhost:{shop_port}"
+
+    async def of_this_test(scope: Any, receive: Any, send: Any) -> None:
+        """A tab that an earlier test has opened, and that loads only now, is not led to the platform of this one."""
+        if dict(scope["headers"])[b"host"].decode() in (host, f"blocked.localhost:{shop_port}"):
+            await shop_pages(scope, receive, send)
+        else:
+            await send({"type": "http.response.start", "status": 404, "headers": []})
+            await send({"type": "http.response.body", "body": b""})
+
+    config = uvicorn.Config(of_this_test, host="127.0.0.1", port=shop_port, log_level="error", lifespan="off")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     while not server.started and thread.is_alive():
         thread.join(0.01)
-    yield f"http://s{next(_origin) % ORIGINS}.localhost:{shop_port}"
+    yield f"http://{host}"
     server.should_exit = server.force_exit = True
     thread.join()  # the next shop takes the same port
 

@@ -21,6 +21,8 @@ from py_vapid import Vapid02
 from py_vapid.utils import b64urlencode
 from pywebpush import WebPusher
 
+from tests.parts.ports import free_port
+
 STATIC = Path(__file__).parents[2] / "static" / "push"
 SITE = "site_stub"
 
@@ -83,7 +85,7 @@ class StubPlatform:
         add("POST", "/push/v1/receipts", self._receipts)
         runner = web.AppRunner(application, access_log=None)
         await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0)
+        site = web.TCPSite(runner, "127.0.0.1", free_port())  # workers of earlier tests know theirs
         await site.start()
         self.base = f"http://localhost:{runner.addresses[0][1]}"
         self._ready.set()
