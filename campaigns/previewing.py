@@ -7,7 +7,7 @@ guess is never shown: it was off by 2 on rules about behaviour.
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import sqrt
+from math import ceil, sqrt
 from typing import Any, Final
 
 from django.db import connection, transaction
@@ -16,12 +16,15 @@ from campaigns.audience import CHOSEN, STEPS, Audience, Selection, Waterfall, wa
 from campaigns.statement_limits import OF_FEW, SETTINGS, Superseded, TimedOut, limited
 from subscribers import segments
 
-__all__ = ["Preview", "Superseded", "examples", "preview"]
+__all__ = ["Preview", "Superseded", "examples", "glance", "preview"]
 
 PATIENCE_MS: Final = 1500
 SAMPLE_MS: Final = 4000
 SAMPLED: Final = 30_000
 """Devices in a sample, about."""
+GLANCED: Final = 4_000
+"""The same of a first look, while the exact count is under way."""
+GLANCE_MS: Final = 500
 FEWEST_HITS: Final = 100
 """In a sample; fewer say no number."""
 EXAMPLES: Final = 5
@@ -31,13 +34,14 @@ EXAMPLES: Final = 5
 class Preview:
     """`error`: how far off the sampled figures may be, 0.03 for ± 3 % (95 of 100 samples); None when they are exact.
 
-    `few`: the sample held too few to say numbers; `waterfall` is then empty. Both None: not even a sample was done in
-    time.
+    `few`: the sample held too few to say numbers; `waterfall` is then empty, and `below` is almost certainly more
+    devices than there are. Both None: not even a sample was done in time.
     """
 
     waterfall: Waterfall | None
     error: float | None = None
     few: bool = False
+    below: int | None = None
 
     @property
     def exact(self) -> bool:
@@ -66,7 +70,15 @@ def preview(audience: Audience, *, token: str = "", patience_ms: int = PATIENCE_
     try:
         return Preview(waterfall_of(_row(query, params, patience_ms, token), audience.choice))
     except TimedOut:
-        return _estimate(audience, audience.compiled(), token)
+        return _estimate(audience, audience.compiled(), token, SAMPLED, SAMPLE_MS)
+
+
+def glance(audience: Audience, *, token: str = "") -> Preview:
+    """A rough estimate, sooner than an exact count of a million devices; not known where there are but few devices, who
+    are counted as soon. `token` as of preview. Raises segments.DefinitionError."""
+    if _share(GLANCED) == 1:
+        return Preview(None)
+    return _estimate(audience, audience.compiled(), token, GLANCED, GLANCE_MS)
 
 
 def examples(audience: Audience, *, token: str = "", patience_ms: int = PATIENCE_MS) -> list[int]:
@@ -94,10 +106,10 @@ def _row(
         return list(cursor.fetchone())
 
 
-def _estimate(audience: Audience, selected: Selection, token: str) -> Preview:
+def _estimate(audience: Audience, selected: Selection, token: str, sampled: int, ms: int) -> Preview:
     """From whole pages of devices taken at random, with the other devices of the same people beside them, so that the
     device rule chooses as it would among all; only those of the sample are counted."""
-    share = _share()
+    share = _share(sampled)
     query, params = selected.query(devices="candidate", narrow="in (select id from candidate)")
     sql = f"""
         with picked as materialized (
@@ -125,20 +137,22 @@ def _estimate(audience: Audience, selected: Selection, token: str) -> Preview:
                coalesce(sum(chosen * chosen), 0), (select count(distinct page) from picked)
         from figures"""
     try:
-        row = _row(sql, [share * 100, _seed(), audience.site_id, *params], SAMPLE_MS, token, OF_FEW)
+        row = _row(sql, [share * 100, _seed(), audience.site_id, *params], ms, token, OF_FEW)
     except TimedOut:
         return Preview(None)
     *figures, squares, pages = map(float, row)
-    if figures[4] < FEWEST_HITS and share < 1:
-        return Preview(None, few=True)
-    return Preview(Waterfall(*(round(one / share) for one in figures)), _error(figures[4], squares, pages, share))
+    hits = figures[4]
+    if hits < FEWEST_HITS and share < 1:
+        # Three standard deviations of a count, and three for none at all (the rule of three).
+        return Preview(None, few=True, below=rounded(ceil((hits + 3 * sqrt(hits) + 3) / share)))
+    return Preview(Waterfall(*(round(one / share) for one in figures)), _error(hits, squares, pages, share))
 
 
-def _share() -> float:
-    """Of all devices, so that a sample has about SAMPLED of them."""
+def _share(sampled: int) -> float:
+    """Of all devices, so that a sample has about so many of them."""
     with connection.cursor() as cursor:
         cursor.execute("select reltuples from pg_class where oid = 'device'::regclass")
-        return min(1.0, SAMPLED / max(1.0, cursor.fetchone()[0]))
+        return min(1.0, sampled / max(1.0, cursor.fetchone()[0]))
 
 
 def _seed() -> int:

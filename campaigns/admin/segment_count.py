@@ -12,7 +12,7 @@ from campaigns.admin.contact_names import name_of
 from campaigns.admin.segment_form import LONGEST, NO_JSON, faults_of
 from campaigns.audience import Audience
 from campaigns.device_choice import DeviceChoice
-from campaigns.previewing import Superseded, examples, preview, rounded
+from campaigns.previewing import Superseded, examples, glance, preview, rounded
 from campaigns.segment_fields import CATALOGUE
 from campaigns.statement_limits import end
 from pushplatform.sites.access import Right
@@ -69,7 +69,10 @@ def asked_for(request: HttpRequest) -> Asked:
 
 
 def count(request: HttpRequest) -> JsonResponse:
-    """How many a definition would reach, step by step; its Server-Timing (W3C) tells what the answer waited for."""
+    """How many a definition would reach, step by step; with `glance`, a rough figure beforehand.
+
+    Its Server-Timing (W3C) tells what the answer waited for.
+    """
     spent = Spent()
     with connection.execute_wrapper(spent):
         answer = _count(request)
@@ -98,8 +101,11 @@ class Spent:
 def _count(request: HttpRequest) -> JsonResponse:
     try:
         asked = asked_for(request)
-        end(_of_sample(asked))  # nobody waits for the people of the definition before
-        found = preview(asked.audience, token=asked.token)
+        if "glance" in request.POST:
+            found = glance(asked.audience, token=f"{asked.token} glance")
+        else:
+            end(_of_sample(asked))  # nobody waits for the people of the definition before
+            found = preview(asked.audience, token=asked.token)
     except Refused as refused:
         return refused.answer
     except Superseded:
@@ -116,6 +122,7 @@ def _count(request: HttpRequest) -> JsonResponse:
             "exact": found.exact,
             "error": found.error,
             "few": found.few,
+            "below": found.below,
             "sentence": asked.sentence,
             "purpose": asked.purpose.title if asked.purpose else None,
             "without": [one.name for one in asked.without],

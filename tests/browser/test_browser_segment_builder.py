@@ -306,6 +306,34 @@ def test_a_count_that_is_overtaken_is_aborted(page: Page) -> None:
     expect(page.locator("[data-total]")).to_have_text(says_nobody)
 
 
+def test_the_number_of_a_sample_stands_there_until_the_exact_one_comes(page: Page) -> None:
+    says(page, len(list(people())))
+    waterfall = dict.fromkeys(("matched", "with_consent", "active", "after_exclusions"), 9_900)
+    about = {
+        "figures": {**waterfall, "after_device_choice": 9_900, "people": 8_100}, "exact": False, "error": 0.07,
+        "few": False, "below": None, "sentence": "tags include nobody", "purpose": None, "without": [],
+        "picks_one": False, "chooses": False,
+    }  # fmt: skip
+    held: list[Route] = []
+
+    def hold_the_exact_one(route: Route) -> None:
+        if "glance" in (route.request.post_data or ""):
+            route.fulfill(json=about)
+        else:
+            held.append(route)
+
+    page.route("**/segment/count/**", hold_the_exact_one)
+    shows(page, {"all": [tag("nobody")]})
+    body, note = page.locator("[data-count-body]"), page.locator("[data-count-note]")
+    expect(page.locator("[data-total]")).to_have_text("about 8,100 people · 9,900 devices ± 7 %")
+    expect(note).to_contain_text("Counting exactly…")
+    expect(body).to_have_attribute("aria-busy", "true")
+    held[-1].continue_()
+    expect(page.locator("[data-total]")).to_have_text("0 people · 0 devices")
+    expect(note).to_be_hidden()
+    expect(body).to_have_attribute("aria-busy", "false")
+
+
 def test_a_count_that_failed_is_asked_again(page: Page) -> None:
     says(page, len(list(people())))
     page.route("**/segment/count/**", lambda route: route.fulfill(status=500), times=1)

@@ -13,7 +13,7 @@ from campaigns import audience, saved_segments
 from campaigns.audience import Audience
 from campaigns.device_choice import DeviceChoice
 from campaigns.models import Campaign, CampaignSegment
-from campaigns.previewing import preview, rounded
+from campaigns.previewing import Preview, glance, preview, rounded
 from campaigns.statement_limits import Superseded, TimedOut, end, limited
 from pushplatform.sites import public_ids
 from pushplatform.sites.models import Site
@@ -84,13 +84,19 @@ def test_what_cannot_be_counted_in_time_is_estimated_with_its_error(
         for number in range(900)
     )  # fmt: skip
     # A sample of everything is exact, whatever the device rule: every chosen device and person is counted once.
-    monkeypatch.setattr("campaigns.previewing._share", lambda: 1.0)
+    monkeypatch.setattr("campaigns.previewing._share", lambda sampled: 1.0)
     slow = _slow(monkeypatch)
     found = slow(of(site, rule))
     assert (found.waterfall, found.error, found.exact) == (audience.count_audience(of(site, rule)), 0.0, False)
-    monkeypatch.setattr("campaigns.previewing._share", lambda: 0.5)
+    assert glance(of(site, rule)) == Preview(None)  # who are so few are counted as soon
+    monkeypatch.setattr("campaigns.previewing._share", lambda sampled: 0.5)
+    monkeypatch.setattr("campaigns.previewing._seed", lambda: 7)
+    assert glance(of(site, rule)) == slow(of(site, rule))
     monkeypatch.setattr("campaigns.previewing.FEWEST_HITS", 10_000)
-    assert slow(of(site, rule)).words == "few"
+    few = slow(of(site, rule))
+    assert (few.words, few.waterfall) == ("few", None)
+    assert few.below is not None
+    assert few.below > audience.count_audience(of(site, rule)).after_device_choice
 
 
 CLICKED: dict[str, Any] = {"field": "engagement.clicked", "op": "within", "value": "30d"}

@@ -6,6 +6,7 @@ import { make, pause, sentence, whole } from "./elements.js";
 const PAUSE_MS = 300; // who has not written for so long has the new number at once
 const WAIT_MS = 50; // a key that repeats itself, or a paste, is counted once
 const IDLE_MS = 500;
+const GLANCE_MS = 60; // an exact number that is not there by then is announced by that of a sample
 const SAY_COUNTING_MS = 300;
 const LATER_MS = 700;
 const AGAIN_MS = 3000;
@@ -53,6 +54,8 @@ export class Count {
     }, SAY_COUNTING_MS);
     signal.addEventListener("abort", () => clearTimeout(waiting));
     const definition = this.definition();
+    const exact = new AbortController(); // aborted when the exact number is there
+    this.#glance(definition, AbortSignal.any([signal, exact.signal]));
     let answer;
     try {
       answer = this.asking.counted(definition) ?? (await this.asking.count({ definition, signal }));
@@ -60,6 +63,7 @@ export class Count {
       if (!signal.aborted) answer = { ok: false, status: 0, body: {} };
     }
     clearTimeout(waiting);
+    exact.abort();
     if (signal.aborted) return;
     if (answer.status === 409) return this.now(); // a question of before came to the database after this one
     this.part("count-state").textContent = "";
@@ -68,6 +72,16 @@ export class Count {
     this.#fresh();
     this.#show(answer.body);
     await pause(IDLE_MS, signal).then(() => this.#tellMore(definition, signal), () => null);
+  }
+
+  // A first look: the number of a sample, until the exact one is there.
+  async #glance(definition, signal) {
+    const wanted = { definition, signal, more: { glance: "" } };
+    const answer = await pause(GLANCE_MS, signal).then(() => this.asking.about("count", wanted)).catch(() => null);
+    if (signal.aborted || !answer?.ok || !(answer.body.figures || answer.body.below)) return;
+    this.part("count-body").classList.remove("pp-stale");
+    this.strip.classList.remove("pp-stale");
+    this.#show(answer.body, "Counting exactly…");
   }
 
   async #tellMore(definition, signal) {
@@ -95,7 +109,8 @@ export class Count {
     if (!status || status >= 500) this.#timer = setTimeout(() => this.now(), AGAIN_MS);
   }
 
-  #show(found) {
+  // `meanwhile`: said beside a number that another will follow.
+  #show(found, meanwhile = null) {
     const { figures, few, error } = found;
     const about = figures && !found.exact ? "about " : "";
     if (found.exact && this.definition().all?.length === 0) this.#everyone = figures.matched;
@@ -105,15 +120,16 @@ export class Count {
       ? [make("strong", { className: "pp-number", textContent: `${about}${whole(figures.people)}` }), ` ${figures.people === 1 ? "person" : "people"} · `,
         make("span", { className: "pp-number", textContent: whole(figures.after_device_choice) }), ` ${figures.after_device_choice === 1 ? "device" : "devices"}`,
         error ? make("span", { className: "pp-faint pp-small pp-number", textContent: ` ± ${Math.max(1, Math.round(error * 100))} %` }) : ""]
-      : [make("strong", { textContent: few ? "Few" : "Not known" })];
+      : [make("strong", { textContent: meanwhile ? `Fewer than ${whole(found.below)} devices` : few ? "Few" : "Not known" })];
     this.part("total").replaceChildren(...total);
     this.strip.replaceChildren(...total.map((one) => (one.cloneNode ? one.cloneNode(true) : one)));
-    this.#note(few ? "A sample of the devices holds fewer than a hundred of them: too few to say a number."
+    this.#note(meanwhile ? `Seen in a first small sample. ${meanwhile}` : few ? "A sample of the devices holds fewer than a hundred of them: too few to say a number."
       : !figures ? "Counting takes too long, even a sample. It can be saved and used all the same."
       : about ? "Counted in a sample: an exact count would take too long while you write." : "");
     this.part("waterfall").hidden = !figures;
     if (figures) this.#drawWaterfall(found);
     clearTimeout(this.saying);
+    if (meanwhile) return;
     this.saying = setTimeout(() => { this.part("count-said").textContent = `${this.part("total").textContent}. ${this.part("count-note").textContent}`; }, LATER_MS);
   }
 
