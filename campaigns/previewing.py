@@ -22,7 +22,7 @@ PATIENCE_MS: Final = 1500
 SAMPLE_MS: Final = 4000
 SAMPLED: Final = 30_000
 """Devices in a sample, about."""
-GLANCED: Final = 4_000
+GLANCED: Final = 3_000
 """The same of a first look, while the exact count is under way."""
 GLANCE_MS: Final = 500
 FEWEST_HITS: Final = 100

@@ -69,7 +69,7 @@ TOLD = """
   const { at, answered, drawn } = window.edit;
   const words = document.querySelector("[data-total]").textContent;
   const isAnswer = (one) => one.name.includes("/segment/count/") && one.startTime >= at &&
-    one.responseEnd <= answered + 1;
+    one.responseEnd <= answered + 1 && one.serverTiming.length;  // none: aborted
   const asked = performance.getEntriesByType("resource").filter(isAnswer).at(-1);
   if (!asked) return { total: drawn - at, words };  // the page remembered it
   const said = Object.fromEntries(asked.serverTiming.map((one) => [one.name, one.duration]));

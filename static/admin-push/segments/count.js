@@ -6,7 +6,7 @@ import { make, pause, sentence, whole } from "./elements.js";
 const PAUSE_MS = 300; // who has not written for so long has the new number at once
 const WAIT_MS = 50; // a key that repeats itself, or a paste, is counted once
 const IDLE_MS = 500;
-const GLANCE_MS = 60; // an exact number that is not there by then is announced by that of a sample
+const GLANCE_MS = 20; // an exact number that is not there by then is announced by that of a sample
 const SAY_COUNTING_MS = 300;
 const LATER_MS = 700;
 const AGAIN_MS = 3000;
