@@ -324,13 +324,14 @@ def test_the_number_of_a_sample_stands_there_until_the_exact_one_comes(page: Pag
 
     page.route("**/segment/count/**", hold_the_exact_one)
     shows(page, {"all": [tag("nobody")]})
-    body, note = page.locator("[data-count-body]"), page.locator("[data-count-note]")
-    expect(page.locator("[data-total]")).to_have_text("about 8,100 people · 9,900 devices ± 7 %")
-    expect(note).to_contain_text("Counting exactly…")
+    body, state = page.locator("[data-count-body]"), page.locator("[data-count-state]")
+    expect(page.locator("[data-total]")).to_have_text("about 8,100 people · 9,900 devices")
+    expect(state).to_have_text("± 7 % · counting exactly…")
+    expect(body).not_to_have_class(re.compile("pp-stale"))
     expect(body).to_have_attribute("aria-busy", "true")
     held[-1].continue_()
     expect(page.locator("[data-total]")).to_have_text("0 people · 0 devices")
-    expect(note).to_be_hidden()
+    expect(state).to_have_text("")
     expect(body).to_have_attribute("aria-busy", "false")
 
 

@@ -11,6 +11,8 @@ const SAY_COUNTING_MS = 300;
 const LATER_MS = 700;
 const AGAIN_MS = 3000;
 
+const percent = (error) => `±\u00a0${Math.max(1, Math.round(error * 100))}\u00a0%`;
+
 export class Count {
   #timer = null;
   #asking = null;
@@ -55,7 +57,7 @@ export class Count {
     signal.addEventListener("abort", () => clearTimeout(waiting));
     const definition = this.definition();
     const exact = new AbortController(); // aborted when the exact number is there
-    this.#glance(definition, AbortSignal.any([signal, exact.signal]));
+    this.#glance(definition, AbortSignal.any([signal, exact.signal])).then((shown) => shown && clearTimeout(waiting));
     let answer;
     try {
       answer = this.asking.counted(definition) ?? (await this.asking.count({ definition, signal }));
@@ -74,14 +76,17 @@ export class Count {
     await pause(IDLE_MS, signal).then(() => this.#tellMore(definition, signal), () => null);
   }
 
-  // A first look: the number of a sample, until the exact one is there.
+  // A first look: the number of a sample, until the exact one is there; whether it was shown.
   async #glance(definition, signal) {
     const wanted = { definition, signal, more: { glance: "" } };
     const answer = await pause(GLANCE_MS, signal).then(() => this.asking.about("count", wanted)).catch(() => null);
-    if (signal.aborted || !answer?.ok || !(answer.body.figures || answer.body.below)) return;
+    if (signal.aborted || !answer?.ok || !(answer.body.figures || answer.body.below)) return false;
     this.part("count-body").classList.remove("pp-stale");
     this.strip.classList.remove("pp-stale");
-    this.#show(answer.body, "Counting exactly…");
+    this.#show(answer.body, { meanwhile: true });
+    const { error } = answer.body; // beside the heading: nothing moves when the exact number comes
+    this.part("count-state").textContent = `${error ? `${percent(error)} · ` : ""}counting exactly…`;
+    return true;
   }
 
   async #tellMore(definition, signal) {
@@ -109,8 +114,8 @@ export class Count {
     if (!status || status >= 500) this.#timer = setTimeout(() => this.now(), AGAIN_MS);
   }
 
-  // `meanwhile`: said beside a number that another will follow.
-  #show(found, meanwhile = null) {
+  // `meanwhile`: the exact number is to follow.
+  #show(found, { meanwhile = false } = {}) {
     const { figures, few, error } = found;
     const about = figures && !found.exact ? "about " : "";
     if (found.exact && this.definition().all?.length === 0) this.#everyone = figures.matched;
@@ -119,11 +124,11 @@ export class Count {
     const total = figures
       ? [make("strong", { className: "pp-number", textContent: `${about}${whole(figures.people)}` }), ` ${figures.people === 1 ? "person" : "people"} · `,
         make("span", { className: "pp-number", textContent: whole(figures.after_device_choice) }), ` ${figures.after_device_choice === 1 ? "device" : "devices"}`,
-        error ? make("span", { className: "pp-faint pp-small pp-number", textContent: ` ± ${Math.max(1, Math.round(error * 100))} %` }) : ""]
+        error && !meanwhile ? make("span", { className: "pp-faint pp-small pp-number", textContent: ` ${percent(error)}` }) : ""]
       : [make("strong", { textContent: meanwhile ? `Fewer than ${whole(found.below)} devices` : few ? "Few" : "Not known" })];
     this.part("total").replaceChildren(...total);
     this.strip.replaceChildren(...total.map((one) => (one.cloneNode ? one.cloneNode(true) : one)));
-    this.#note(meanwhile ? `Seen in a first small sample. ${meanwhile}` : few ? "A sample of the devices holds fewer than a hundred of them: too few to say a number."
+    this.#note(meanwhile ? "" : few ? "A sample of the devices holds fewer than a hundred of them: too few to say a number."
       : !figures ? "Counting takes too long, even a sample. It can be saved and used all the same."
       : about ? "Counted in a sample: an exact count would take too long while you write." : "");
     this.part("waterfall").hidden = !figures;
