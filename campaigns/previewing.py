@@ -143,8 +143,8 @@ def _estimate(audience: Audience, selected: Selection, token: str, sampled: int,
     *figures, squares, pages = map(float, row)
     hits = figures[4]
     if hits < FEWEST_HITS and share < 1:
-        # Three standard deviations of a count, and three for none at all (the rule of three).
-        return Preview(None, few=True, below=rounded(ceil((hits + 3 * sqrt(hits) + 3) / share)))
+        # Three standard deviations, of pages that are drawn or not; and three for none at all (the rule of three).
+        return Preview(None, few=True, below=rounded(ceil((hits + 3 * sqrt(squares) + 3) / share)))
     return Preview(Waterfall(*(round(one / share) for one in figures)), _error(hits, squares, pages, share))
 
 

@@ -13,9 +13,9 @@ const headers = { location: "https://localhost/m/1", ttl: "3600" };
 
 // --- What was called ---------------------------------------------------------------------------------------------
 
-let calls, timed, posts, firstAt;
+let calls, timed, posts, firstAt, lastAt;
 const forget = () => {
-  [calls, timed, posts, firstAt] = [new Uint8Array(1 << 16), [], 0, null];
+  [calls, timed, posts, firstAt, lastAt] = [new Uint8Array(1 << 16), [], 0, null, null];
 };
 forget();
 
@@ -25,7 +25,8 @@ function note(path) {
   if (path.startsWith("/timed/")) timed.push([parseInt(path.slice(7), 10), now()]);
   else if (path.startsWith("/counted/")) {
     posts += 1;
-    firstAt ??= now();
+    lastAt = now();
+    firstAt ??= lastAt;
     count(parseInt(path.slice(9), 10));
   }
 }
@@ -45,7 +46,7 @@ function notes() {
     if (n) devices += 1;
     if (n > 1) doubled += n - 1;
   }
-  return JSON.stringify({ posts, devices, doubled, first_at: firstAt, timed });
+  return JSON.stringify({ posts, devices, doubled, first_at: firstAt, last_at: lastAt, timed });
 }
 
 // --- HTTP/2 (RFC 9113) and of HPACK (RFC 7541) what tells the path ---------------------------------------------------

@@ -31,7 +31,8 @@ class Sink:
 
     def notes(self) -> dict[str, Any]:
         """Since `forget`: of calls to /counted/{number}-… their number `posts`, `devices` called, `doubled` calls and
-        when the first came (`first_at`); of calls to /timed/{number}-… when each came (`timed`). Unix seconds.
+        when the first and last came (`first_at`, `last_at`); of calls to /timed/{number}-… when each came (`timed`).
+        Unix seconds.
         """
         with urllib.request.urlopen(f"{self.base}/notes", context=self.trust) as answer:
             notes: dict[str, Any] = json.load(answer)
