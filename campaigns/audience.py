@@ -119,6 +119,10 @@ class Audience:
             compiler.read("s")
         return Selection(self, compiler, include, exclude)
 
+    def counting(self) -> tuple[str, list[Any]]:
+        """`Selection.counting` in the way that is faster for this Site; raises segments.DefinitionError."""
+        return self.compiled(by_sets=segments.sets_pay_off(self.site_id)).counting()
+
     def selection(self, within: str = "true", within_params: Sequence[Any] = ()) -> tuple[str, list[Any]]:
         """`compiled().query()`: its text and parameters."""
         return self.compiled().query(within, within_params)
@@ -211,7 +215,7 @@ def count(
 
 def count_audience(audience: Audience) -> Waterfall:
     """The same of an audience at hand."""
-    query, params = audience.compiled(by_sets=segments.sets_pay_off(audience.site_id)).counting()
+    query, params = audience.counting()
     with connection.cursor() as cursor:
         cursor.execute(query, params)
         return waterfall_of(cursor.fetchone(), audience.choice)

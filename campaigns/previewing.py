@@ -12,9 +12,8 @@ from typing import Any, Final
 
 from django.db import connection, transaction
 
-from campaigns.audience import CHOSEN, STEPS, Audience, Selection, Waterfall, waterfall_of
+from campaigns.audience import CHOSEN, STEPS, Audience, Waterfall, waterfall_of
 from campaigns.statement_limits import OF_FEW, SETTINGS, Superseded, TimedOut, limited
-from subscribers import segments
 
 __all__ = ["Preview", "Superseded", "examples", "glance", "preview"]
 
@@ -66,19 +65,18 @@ def preview(audience: Audience, *, token: str = "", patience_ms: int = PATIENCE_
     `token` names who waits: a newer preview under it ends this one, which then raises Superseded. Raises
     segments.DefinitionError.
     """
-    query, params = audience.compiled(by_sets=segments.sets_pay_off(audience.site_id)).counting()
+    query, params = audience.counting()
     try:
         return Preview(waterfall_of(_row(query, params, patience_ms, token), audience.choice))
     except TimedOut:
-        return _estimate(audience, audience.compiled(), token, SAMPLED, SAMPLE_MS)
+        return _estimate(audience, token, _share(SAMPLED), SAMPLE_MS)
 
 
 def glance(audience: Audience, *, token: str = "") -> Preview:
     """A rough estimate, sooner than an exact count of a million devices; not known where there are but few devices, who
     are counted as soon. `token` as of preview. Raises segments.DefinitionError."""
-    if _share(GLANCED) == 1:
-        return Preview(None)
-    return _estimate(audience, audience.compiled(), token, GLANCED, GLANCE_MS)
+    share = _share(GLANCED)
+    return Preview(None) if share == 1 else _estimate(audience, token, share, GLANCE_MS)
 
 
 def examples(audience: Audience, *, token: str = "", patience_ms: int = PATIENCE_MS) -> list[int]:
@@ -106,11 +104,10 @@ def _row(
         return list(cursor.fetchone())
 
 
-def _estimate(audience: Audience, selected: Selection, token: str, sampled: int, ms: int) -> Preview:
+def _estimate(audience: Audience, token: str, share: float, ms: int) -> Preview:
     """From whole pages of devices taken at random, with the other devices of the same people beside them, so that the
     device rule chooses as it would among all; only those of the sample are counted."""
-    share = _share(sampled)
-    query, params = selected.query(devices="candidate", narrow="in (select id from candidate)")
+    query, params = audience.compiled().query(devices="candidate", narrow="in (select id from candidate)")
     sql = f"""
         with picked as materialized (
                  select d.*, (d.ctid::text::point)[0]::bigint page from device d

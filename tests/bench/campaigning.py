@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +29,7 @@ CONTENT = {
         }
     },
 }
+PATIENCE_S = 600.0
 _ENDED = " + ".join(f"sum({column})" for column in OUTCOMES.values())
 
 
@@ -63,3 +65,12 @@ def launch_to(crowd: Crowd, **options: Any) -> Launched:
         raise RuntimeError("the campaign was scheduled instead of launched")
     freeze_message.poke(message.pk)
     return Launched(message.pk, at)
+
+
+def until(condition: Callable[[], object], look_every_s: float = 0.05) -> None:
+    """Waits until it is true; raises RuntimeError when that takes longer than any campaign."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not condition():
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"nothing happened within {PATIENCE_S:.0f} s")
+        time.sleep(look_every_s)

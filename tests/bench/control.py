@@ -16,7 +16,7 @@ from django.utils import timezone
 from campaigns import control
 from campaigns.management.commands.worker import usual_processes
 from campaigns.tasks import poke_message
-from tests.bench.campaigning import Launched, launch_to
+from tests.bench.campaigning import Launched, launch_to, until
 from tests.bench.stage import Stage, stage
 from tests.parts.many_devices import add_crowd
 
@@ -25,7 +25,6 @@ DEVICES = 200_000
 PAUSES = 7
 QUIET_S = 1.5
 """Without a request for so long nobody sends any more."""
-PATIENCE_S = 300.0
 
 
 def run() -> dict[str, Any]:
@@ -40,7 +39,7 @@ def run() -> dict[str, Any]:
         house.stack.start(worker=True, targeted=True, beat=True, processes=usual_processes("campaign"))
         launched = launch_to(crowd)
         for number in range(1, PAUSES + 1):
-            _until(lambda number=number: launched.done() > devices * number / (PAUSES + 2))
+            until(lambda number=number: launched.done() > devices * number / (PAUSES + 2))
             ended, later = _stopped(house, lambda: control.pause(launched.message_id, timezone.now()))
             pauses.append(ended)
             after.append(later)
@@ -48,9 +47,9 @@ def run() -> dict[str, Any]:
             print("off", off, house.sink.notes()["doubled"], flush=True)
             miscounted += abs(off)
             resumes.append(_resumed(house, launched))
-        _until(lambda: launched.done() > devices * (PAUSES + 1) / (PAUSES + 2))
+        until(lambda: launched.done() > devices * (PAUSES + 1) / (PAUSES + 2))
         cancelled, later = _stopped(house, lambda: control.cancel(launched.message_id, timezone.now()))
-        _until(launched.finished_at)
+        until(launched.finished_at)
         miscounted += abs(_accepted(launched) - house.sink.notes()["devices"])
     return {
         "devices": devices,
@@ -69,7 +68,7 @@ def _stopped(house: Stage, act: Callable[[], None]) -> tuple[float, int]:
     begun = time.time()
     act()
     before = house.sink.notes()["posts"]
-    _until(lambda: time.time() - max(begun, house.sink.notes()["last_at"]) > QUIET_S)
+    until(lambda: time.time() - max(begun, house.sink.notes()["last_at"]) > QUIET_S)
     notes = house.sink.notes()
     return max(0.0, notes["last_at"] - begun) * 1000, notes["posts"] - before
 
@@ -79,7 +78,7 @@ def _resumed(house: Stage, launched: Launched) -> float:
     posts, begun = house.sink.notes()["posts"], time.time()
     control.resume(launched.message_id, timezone.now())
     poke_message.poke(launched.message_id)
-    _until(lambda: house.sink.notes()["posts"] > posts, 0.002)
+    until(lambda: house.sink.notes()["posts"] > posts, 0.002)
     return (time.time() - begun) * 1000
 
 
@@ -87,11 +86,3 @@ def _accepted(launched: Launched) -> int:
     with connection.cursor() as cursor:
         cursor.execute("select sum(accepted) from message_total where message_id = %s", [launched.message_id])
         return int(cursor.fetchone()[0])
-
-
-def _until(condition: Callable[[], object], look_every_s: float = 0.02) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while not condition():
-        if time.monotonic() > deadline:
-            raise RuntimeError(f"nothing happened within {PATIENCE_S:.0f} s")
-        time.sleep(look_every_s)

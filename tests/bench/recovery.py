@@ -8,19 +8,17 @@ its whole pool, which is started again as a service manager would.
 import os
 import signal
 import time
-from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
 from django.db import connection
 
 from campaigns.models import Batch
-from tests.bench.campaigning import Launched, launch_to
+from tests.bench.campaigning import Launched, launch_to, until
 from tests.bench.stage import DEFAULTS, Stage, devices_wanted, stage
 from tests.parts.many_devices import add_crowd
 
 ON_STAGE = True
-PATIENCE_S = 600.0
 
 
 def run() -> dict[str, Any]:
@@ -30,17 +28,17 @@ def run() -> dict[str, Any]:
         crowd = add_crowd(house.sink.base, devices, folder="counted")
         house.stack.start(worker=True, targeted=True, beat=True, processes=cores)
         launched = launch_to(crowd)
-        _until(lambda: launched.done() > devices / 3)
+        until(lambda: launched.done() > devices / 3)
         held, killed = _kill_one(house), 1
         first = time.time()
-        _until(lambda: launched.done() > devices * 2 / 3)
+        until(lambda: launched.done() > devices * 2 / 3)
         held_later = _held_by(house.pool())
         killed += len(held_later)
         house.stack.kill("worker")
         second = time.time()
         house.stack.restart("worker")
         resumed = [_resumed(held) - first, _resumed(held_later) - second]
-        _until(launched.finished_at)
+        until(launched.finished_at)
         notes = house.sink.notes()
         outcomes, counted = _outcomes(launched), launched.done()
     lease, sweep = int(DEFAULTS["PUSH_LEASE_SECONDS"]), int(DEFAULTS["PUSH_SWEEP_SECONDS"])
@@ -87,7 +85,7 @@ def _resumed(held: dict[int, int]) -> float:
                 del waiting[pk]
         return not waiting
 
-    _until(all_taken)
+    until(all_taken)
     return time.time()
 
 
@@ -95,11 +93,3 @@ def _outcomes(launched: Launched) -> int:
     with connection.cursor() as cursor:
         cursor.execute("select count(*) from delivery where message_id = %s", [launched.message_id])
         return int(cursor.fetchone()[0])
-
-
-def _until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while not condition():
-        if time.monotonic() > deadline:
-            raise RuntimeError(f"nothing happened within {PATIENCE_S:.0f} s")
-        time.sleep(0.05)
