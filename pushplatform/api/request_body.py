@@ -1,8 +1,9 @@
 """Bounds the bodies that programs send before Django stores them, and gives those of unknown length their length."""
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
+from typing import Any, Final
 
 from pushplatform.api.parsing import MAX_BODY
 from pushplatform.api.problems import CONTENT_TYPE, PROBLEM_PATHS, Problem, problem_body
@@ -15,12 +16,18 @@ Send = Callable[[Event], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
+MOST_DROPPED: Final = 16 * MAX_BODY
+"""Octets that are read behind the answer, and dropped: most clients look for it only when they have sent all, and would
+find a broken connection instead."""
+DROPPING_SECONDS: Final = 10.0
+
+
 class _TooLarge(Exception):
     pass
 
 
 class BoundedBody:
-    """ASGI middleware: requests under PROBLEM_PATHS with more than MAX_BODY octets get 413 and are read no further.
+    """ASGI middleware: requests under PROBLEM_PATHS with more than MAX_BODY octets get 413 and are kept nowhere.
 
     Without it Django would write a body of any size to disk before a view could refuse it, and REST framework takes a
     chunked body, which has no Content-Length, for an empty one.
@@ -43,7 +50,7 @@ class BoundedBody:
                 scope = {**scope, "headers": [*scope["headers"], length]}
                 receive = _replaying(body, receive)
         except _TooLarge:
-            return await _refuse(headers, send)
+            return await _refuse(headers, receive, send)
         return await self._application(scope, receive, send)
 
 
@@ -71,7 +78,7 @@ def _replaying(body: bytes, receive: Receive) -> Receive:
     return replay
 
 
-async def _refuse(headers: dict[bytes, bytes], send: Send) -> None:
+async def _refuse(headers: dict[bytes, bytes], receive: Receive, send: Send) -> None:
     request_id = sound_request_id(headers.get(b"x-request-id", b"").decode("latin-1"))
     body = json.dumps(problem_body(Problem("body_too_large"), request_id)).encode()
     start = [
@@ -81,4 +88,20 @@ async def _refuse(headers: dict[bytes, bytes], send: Send) -> None:
         (b"connection", b"close"),
     ]
     await send({"type": "http.response.start", "status": 413, "headers": start})
-    await send({"type": "http.response.body", "body": body})
+    await send({"type": "http.response.body", "body": body, "more_body": True})
+    await _drop_the_rest(receive)
+    await send({"type": "http.response.body", "body": b""})  # only now the server ends the connection
+
+
+async def _drop_the_rest(receive: Receive) -> None:
+    """Reads on to the end of the body, for so long and so much."""
+    dropped = 0
+    try:
+        async with asyncio.timeout(DROPPING_SECONDS):
+            while dropped < MOST_DROPPED:
+                event = await receive()
+                dropped += len(event.get("body", b""))
+                if not event.get("more_body"):
+                    return
+    except TimeoutError:
+        return

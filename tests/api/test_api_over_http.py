@@ -14,6 +14,7 @@ from django.utils import timezone
 from campaigns.models import Batch, Message, MessageTotal, Receipt
 from campaigns.receipt_tokens import Tokens
 from pushplatform.api.models import Idempotency
+from pushplatform.api.parsing import MAX_BODY
 from pushplatform.sites.api_keys import make_key
 from pushplatform.sites.models import Site
 from subscribers.models import DeviceStats
@@ -108,6 +109,21 @@ def test_a_body_that_says_it_is_huge_is_refused_before_it_is_sent(stack: Stack, 
     answer = connection.getresponse()
     assert (answer.status, json.loads(answer.read())["code"]) == (413, "body_too_large")
     connection.close()
+
+
+def test_whoever_sends_all_of_a_large_body_before_it_reads_gets_the_answer(
+    stack: Stack, headers: dict[str, str]
+) -> None:
+    large = b" " * 12 * MAX_BODY  # more than the buffers between the two hold
+    connection = http.client.HTTPConnection("localhost", stack.web_port, timeout=30)
+    connection.request("POST", "/api/v1/messages", large, headers)
+    answer = connection.getresponse()
+    assert (answer.status, json.loads(answer.read())["code"]) == (413, "body_too_large")
+    connection.close()
+    chunked = requests.post(
+        f"{stack.web_url}/api/v1/messages", data=(b" " * MAX_BODY for _ in range(12)), headers=headers, timeout=30
+    )
+    assert (chunked.status_code, chunked.json()["code"]) == (413, "body_too_large")
 
 
 def test_receipts_of_many_browsers_at_once_are_each_counted_once(stack: Stack, site: Site) -> None:
