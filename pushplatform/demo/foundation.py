@@ -32,6 +32,16 @@ WORDINGS: dict[str, tuple[str, str, dict[str, str]]] = {
             "de": "Sagt mir, wenn meine Bestellung gepackt, unterwegs und vor der Tür ist.",
         },
     ),
+    # For those who work here; the shop's buttons leave it out.
+    "team_alerts": (
+        "service",
+        "Team alerts",
+        {
+            "en": "Tell me at once when one of my customers needs me.",
+            "pl": "Dajcie mi od razu znać, gdy potrzebuje mnie któryś z moich klientów.",
+            "de": "Sagt mir sofort, wenn mich einer meiner Kunden braucht.",
+        },
+    ),
 }
 
 

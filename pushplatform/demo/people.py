@@ -27,6 +27,7 @@ _PLACES = {
     "en": (["London", "Leeds", "Bristol", "Glasgow"], "Europe/London"),
     "de": (["Berlin", "Hamburg", "Munich", "Leipzig"], "Europe/Berlin"),
 }
+_SALES = [("Nora", "Edwards", "en"), ("Emil", "Koch", "de"), ("Zofia", "Wójcik", "pl"), ("Thomas", "Walker", "en")]
 _INTERESTS = ["mugs", "teapots", "bowls", "vases", "plates", "candles"]
 _USER_AGENTS = [
     # (share, User-Agent): what the platform reads browser, system and form from.
@@ -77,7 +78,7 @@ class Person:
     tags: list[str]
     language: str
     time_zone: str
-    owner: str
+    owner: str | None
     browsers: list[Browser] = field(default_factory=list)
 
 
@@ -85,6 +86,18 @@ def people(today: date, count: int = PEOPLE) -> list[Person]:
     """The demo's contacts, CRM-1 to CRM-`count`, about four browsers for every three of them."""
     dice = random.Random(20260101)
     return [_person(dice, number, today) for number in range(1, count + 1)]
+
+
+def sales_people() -> list[Person]:
+    """Who looks after the contacts: contacts too, each with the browser at their desk, which agreed to team alerts."""
+    agreed = dict.fromkeys(("personal_data", "measurement", "team_alerts"), True)
+    found = []
+    for number, (first, last, language) in enumerate(_SALES, start=1):
+        zone = _PLACES[language][1]
+        attributes = {"first_name": first, "last_name": last}
+        browser = Browser(_USER_AGENTS[0][1], language, zone, agreed)
+        found.append(Person(f"sales-{number}", attributes, ["sales"], language, zone, None, [browser]))
+    return found
 
 
 def _person(dice: random.Random, number: int, today: date) -> Person:
@@ -111,7 +124,7 @@ def _person(dice: random.Random, number: int, today: date) -> Person:
         if number <= SHOP_ACCOUNTS
         else [_browser(dice, language, zone, number) for _ in range(_how_many(dice, number))]
     )
-    return Person(f"CRM-{number}", attributes, tags, language, zone, f"sales-{number % 4 + 1}", browsers)
+    return Person(f"CRM-{number}", attributes, tags, language, zone, f"sales-{number % len(_SALES) + 1}", browsers)
 
 
 def _how_many(dice: random.Random, number: int) -> int:

@@ -18,7 +18,7 @@ from campaigns import tasks
 from campaigns.launch import launch
 from campaigns.models import Campaign, CampaignSegment, MessageTotal
 from pushplatform.demo.foundation import Foundation
-from pushplatform.demo.people import Browser, Person, people
+from pushplatform.demo.people import Browser, Person, people, sales_people
 from pushplatform.sites import public_ids
 from pushplatform.sites.models import Site
 from subscribers import upserting
@@ -50,7 +50,7 @@ def seed(foundation: Foundation, places: Places, say: Say) -> None:
     site = Site.objects.get(pk=public_ids.decode("site", foundation.site_id))
     if Campaign.objects.filter(site=site).exists():
         return
-    everybody = people(timezone.localdate())
+    everybody = [*people(timezone.localdate()), *sales_people()]
     if not site.contacts.exists():
         say(f"contacts: {len(everybody)}")
         for person in everybody:

@@ -131,6 +131,19 @@ def test_shop_inbox_and_health_answer(demo):
     assert json.loads(page(facts["base_url"] + "/health")[1]) == {"database": True, "broker": True}
 
 
+def test_the_recipes_of_the_api_work_in_the_demo_as_they_stand(demo):
+    facts, docs = demo.facts(), REPOSITORY / "docs" / "api"
+    env = {"PUSH_API": facts["base_url"] + "/api/v1", "PUSH_KEY": facts["api_key"], "PYTHONDONTWRITEBYTECODE": "1"}
+    recipes = re.findall(r"^```python\n(.*?)^```$", (docs / "recipes.md").read_text(), re.MULTILINE | re.DOTALL)
+    said = [
+        subprocess.run(
+            [sys.executable, "-c", recipe], cwd=docs / "clients", env=env, capture_output=True, text=True, timeout=120
+        )
+        for recipe in recipes
+    ]
+    assert [one.stdout.strip() for one in said] == ["1 queued, 0 skipped", "cancelled", "sales-3: queued"], said
+
+
 def test_a_killed_worker_is_started_again_and_that_is_said(demo):
     is_worker = "--hostname targeted@"
     (before,) = (
