@@ -1,6 +1,8 @@
-"""What no log line may hold: rows that PostgreSQL quotes in its errors, and what comes after the host of an address.
+"""What no log line may hold: rows that PostgreSQL quotes in its errors, what comes after the host of an address, and
+paths that were asked for.
 
-An endpoint is a capability (RFC 8030 §8.3), and a refused row is personal data. Records are cut when they are made, so
+An endpoint is a capability (RFC 8030 §8.3), a refused row is personal data, and a path may hold a customer's id or a
+click's token. Records are cut when they are made, so
 that no handler, ours, Celery's or the web server's, has anything else to print.
 """
 
@@ -39,7 +41,20 @@ class CutRecord(logging.LogRecord):
             self.exc_text = "".join(_told(error)).rstrip("\n")  # formatters take what is there
 
     def getMessage(self) -> str:
+        request = self.__dict__.get("request")  # Django tells of which request it speaks
+        if request is not None and isinstance(self.args, tuple):
+            path = request.path.encode("unicode_escape").decode("ascii")  # as Django hands it on
+            self.args = tuple(_route(request) if one == path else one for one in self.args)
         return cut(super().getMessage())
+
+
+def _route(request: Any) -> str:
+    """The pattern of the request's path; of a path that is none of ours no more than where it begins."""
+    match = request.resolver_match
+    if match is not None:
+        return f"/{match.route}"
+    first, slash, _ = request.path.removeprefix("/").partition("/")
+    return f"/{first}/…" if slash else "/…"
 
 
 def _told(error: BaseException) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""No log line holds an endpoint, a key or a row of the database, whoever prints it."""
+"""No log line holds an endpoint, a key, a row of the database or the path of a request, whoever prints it."""
 
 import io
 import logging
@@ -28,7 +28,11 @@ def insert_what_is_refused():
         )
 
 
-urlpatterns = [path("refused", lambda _request: insert_what_is_refused()), path("", include("pushplatform.urls"))]
+urlpatterns = [
+    path("refused", lambda _request: insert_what_is_refused()),
+    path("refused/<str:id>", lambda _request, id: insert_what_is_refused()),
+    path("", include("pushplatform.urls")),
+]
 
 
 @shared_task(name="tests.insert_what_is_refused")
@@ -81,6 +85,26 @@ def test_a_view_whose_insert_fails_logs_nothing_of_the_row(module_database, prin
     settings.ROOT_URLCONF = __name__
     assert Client(raise_request_exception=False).get("/refused").status_code == 500
     assert_cut(printed(), "Internal Server Error: /refused", "null value in column", "NotNullViolation")
+
+
+@pytest.mark.parametrize(
+    ("path", "logged"),
+    [
+        ("/api/v1/contacts/CRM-Kowalska/export", "Unauthorized: /api/v1/contacts/<str:external_id>/export"),
+        ("/api/v1/contact/CRM-Kowalska", "Not Found: /api/…"),
+        ("/CRM-Kowalska", "Not Found: /…"),
+        ("/c/CRM-Kowalska", "Not Found: /c/<str:token>"),
+        ("/refused/CRM-Kowalska", "Internal Server Error: /refused/<str:id>"),
+    ],
+)
+def test_a_request_that_is_refused_or_fails_logs_its_route_and_not_its_path(
+    module_database, printed, settings, path, logged
+):
+    settings.ROOT_URLCONF = __name__
+    assert Client(raise_request_exception=False).get(path).status_code >= 400
+    for text in printed():
+        assert logged in text
+        assert "Kowalska" not in text
 
 
 @pytest.mark.parametrize("show", [str, repr], ids=["text", "repr"])
