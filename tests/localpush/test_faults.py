@@ -87,7 +87,7 @@ def test_a_hanging_request_gets_no_answer(localpush: LocalPushProcess, browser: 
     switch_on(localpush, kind="hang", count=1)
     with pytest.raises(requests.ReadTimeout):
         requests.post(browser["subscription"]["endpoint"], data=b"x", headers={"TTL": "1"}, timeout=0.3)
-    assert localpush.statistics()["faults"]["hang"] >= 1
+    eventually(lambda: localpush.statistics()["faults"].get("hang"))  # who gave up may be heard afterwards
 
 
 def test_garbage_is_no_http(localpush: LocalPushProcess, sender: Sender, browser: dict[str, Any]) -> None:
