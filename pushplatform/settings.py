@@ -237,6 +237,7 @@ REST_FRAMEWORK = {
         "pushplatform.api.authentication.HasScope",
     ],
     "DEFAULT_PARSER_CLASSES": ["pushplatform.api.parsing.StrictJsonParser"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "pushplatform.api.rate_limits.LateNegotiation",
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "EXCEPTION_HANDLER": "pushplatform.api.problems.exception_handler",
     "DEFAULT_SCHEMA_CLASS": "campaigns.description.everything.DescribedSchema",

@@ -17,7 +17,8 @@ from django.db import connection
 from django.http import HttpRequest, HttpResponse
 from redis.backoff import NoBackoff
 from redis.retry import Retry
-from rest_framework.exceptions import APIException
+from rest_framework.exceptions import APIException, NotAcceptable
+from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
@@ -124,6 +125,17 @@ def _take_in_redis(name: str, per_minute: int, cost: int) -> tuple[bool, float] 
     return _redis(url).take(name, per_minute, cost) if url else None
 
 
+class LateNegotiation(DefaultContentNegotiation):
+    """Leaves the refusal of an Accept header to WithinLimit: REST framework looks at it before anybody knows the key."""
+
+    def select_renderer(self, request: Request, renderers: Any, format_suffix: str | None = None) -> Any:
+        try:
+            return super().select_renderer(request, renderers, format_suffix)
+        except NotAcceptable as error:
+            request._request.not_acceptable = error
+            return renderers[0], renderers[0].media_type
+
+
 class WithinLimit(BasePermission):
     """Counts the call against the key's limit before anything else is looked at, so that a refused one counts too.
 
@@ -133,13 +145,13 @@ class WithinLimit(BasePermission):
     def has_permission(self, request: Request, view: Any) -> bool:
         if request.auth is None:
             return True  # HasScope asks for the key
-        refused: Exception | None = None
+        plain = request._request
+        refused: Exception | None = getattr(plain, "not_acceptable", None)
         items = 0
         try:
-            items = _items(request, view)
+            items = 0 if refused else _items(request, view)
         except (Problem, APIException) as error:
             refused = error
-        plain = request._request
         plain.items = items  # for the request log
         plain.bucket = bucket = take(request.auth, 1 + items // ITEMS_PER_UNIT)
         if bucket.wait:

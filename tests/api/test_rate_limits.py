@@ -79,6 +79,14 @@ def test_a_body_that_cannot_be_read_counts_as_a_call(crm: Caller) -> None:
     assert left(crm.post("messages", b"x", Content_Type="text/plain")) == 3
 
 
+def test_an_answer_in_a_form_that_we_do_not_have_counts_as_a_call(crm: Caller) -> None:
+    limit(crm, 5)
+    answer = crm.post("messages", message_to(30), Accept="text/xml")
+    assert_problem(answer, 406, "not_acceptable")
+    assert left(answer) == 4
+    assert_problem(crm.get("", Accept="text/xml", Authorization=""), 401, "not_authenticated")
+
+
 def test_recipients_weigh(crm: Caller) -> None:
     limit(crm, 14)  # few, so that none comes back meanwhile
     assert left(crm.post("messages", message_to(9))) == 13
