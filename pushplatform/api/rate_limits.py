@@ -126,7 +126,7 @@ def _take_in_redis(name: str, per_minute: int, cost: int) -> tuple[bool, float] 
 
 
 class LateNegotiation(DefaultContentNegotiation):
-    """Leaves the refusal of an Accept header to WithinLimit: REST framework looks at it before anybody knows the key."""
+    """Leaves the refusal of an Accept header to WithinLimit: REST framework looks at it before the key is known."""
 
     def select_renderer(self, request: Request, renderers: Any, format_suffix: str | None = None) -> Any:
         try:
@@ -153,10 +153,13 @@ class WithinLimit(BasePermission):
         except (Problem, APIException) as error:
             refused = error
         plain.items = items  # for the request log
-        plain.bucket = bucket = take(request.auth, 1 + items // ITEMS_PER_UNIT)
+        units = 1 + items // ITEMS_PER_UNIT
+        plain.bucket = bucket = take(request.auth, units)
         if bucket.wait:
             wait = math.ceil(bucket.wait)
-            detail = f"The key's {bucket.per_minute:,} units a minute are used up. Try again in {wait} s."
+            most, left = bucket.per_minute, math.floor(bucket.left)
+            detail = f"The call costs {min(units, most):,} of the key's {most:,} units a minute; {left:,} are left. "
+            detail += f"Try again in {wait} s."
             raise Problem("rate_limited", detail, headers={"Retry-After": str(wait)})
         if refused is not None:
             raise refused

@@ -61,7 +61,7 @@ def test_every_answer_says_what_is_left_and_too_much_is_429(bucket: str, crm: Ca
     refused = crm.get("")
     problem = assert_problem(refused, 429, "rate_limited")
     assert 1 <= int(refused.headers["Retry-After"]) <= 20
-    assert "3 units" in problem["detail"]
+    assert "costs 1 of the key's 3 units a minute; 0 are left" in problem["detail"]
     assert left(refused) == 0
 
 
@@ -92,6 +92,8 @@ def test_recipients_weigh(crm: Caller) -> None:
     assert left(crm.post("messages", message_to(9))) == 13
     assert left(crm.post("messages", message_to(100))) == 13 - 11
     assert left(crm.post("messages/validate", message_to(10))) == 0
+    refused = assert_problem(crm.post("messages", message_to(20)), 429, "rate_limited")
+    assert "costs 3 of the key's 14 units a minute; 0 are left" in refused["detail"]
 
 
 def test_a_call_larger_than_the_limit_needs_a_full_bucket(bucket: str, crm: Caller) -> None:
