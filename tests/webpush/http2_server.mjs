@@ -43,7 +43,7 @@ server.on("stream", (stream, headers) => {
   stream.on("error", () => {});
   stream.on("close", () => (busy -= 1));
   stream.resume();
-  stream.on("end", () => setTimeout(answer, 3, stream, headers[":path"], stream.session));
+  stream.on("end", () => setTimeout(answer, 20, stream, headers[":path"], stream.session));
 });
 server.on("sessionError", () => {});
 server.listen(0, "127.0.0.1", () => process.stdout.write(`${server.address().port}\n`));

@@ -1,10 +1,14 @@
 """Requests to the tests' push services, and the answers that come back."""
 
-from typing import Any
+from typing import Any, Final
 
 from pushplatform.webpush.outcome import Answer
 from pushplatform.webpush.request import PushRequest, build_request, parse_endpoint
 from pushplatform.webpush.transport import Transport
+
+PATIENCE: Final = (0.5, 2.0, 8.0, 32.0)
+"""Seconds of one try after the other, where one must be long enough for whoever is well and not for who hangs: how long
+that is depends on the machine and on what else it does."""
 
 
 def request_to(url: str, body: bytes = b"encrypted") -> PushRequest:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from pushplatform.webpush.transport import Transport
-from tests.webpush.sending import all_answers, answer_of, request_to
+from tests.webpush.sending import PATIENCE, all_answers, answer_of, request_to
 
 
 def test_over_http2_hundreds_share_a_few_connections(http2_server: str, transport: Callable[..., Transport]) -> None:
@@ -23,20 +23,23 @@ def test_over_http2_hundreds_share_a_few_connections(http2_server: str, transpor
 def test_over_http2_a_stream_that_hangs_or_breaks_leaves_the_others_alone(
     http2_server: str, transport: Callable[..., Transport]
 ) -> None:
-    sender = transport(connect_timeout=1.5, answer_timeout=1.0)
-    kinds = ["hang", "rst", "201", "huge", "refused"]
-    for number in range(50):
-        sender.submit(request_to(f"{http2_server}/{kinds[number % 5]}"), kinds[number % 5])
-
-    answers = {(kind, answer.status, answer.error) for kind, answer in all_answers(sender)}
-
-    assert answers == {
+    wanted = {
         ("hang", 0, "timeout_after_write"),
         ("rst", 0, "reset"),
         ("201", 201, None),
         ("huge", 413, None),
         ("refused", 0, "turned_away"),  # tried six times: whoever refuses a stream has not looked at it
     }
+    kinds = sorted(kind for kind, *_ in wanted)
+    for seconds in PATIENCE:
+        sender = transport(connect_timeout=1.5, answer_timeout=seconds)
+        for number in range(50):
+            sender.submit(request_to(f"{http2_server}/{kinds[number % 5]}"), kinds[number % 5])
+        answers = {(kind, answer.status, answer.error) for kind, answer in all_answers(sender)}
+        if answers == wanted:
+            break
+
+    assert answers == wanted
 
 
 def test_over_http2_a_service_that_says_goodbye_loses_nothing(
@@ -52,8 +55,10 @@ def test_over_http2_a_service_that_says_goodbye_loses_nothing(
 def test_a_connection_that_has_gone_deaf_is_not_used_again(
     http2_server: str, transport: Callable[..., Transport]
 ) -> None:
-    sender = transport(connect_timeout=1.5, answer_timeout=0.5)
-    assert answer_of(sender, f"{http2_server}/201").status == 201
+    for seconds in PATIENCE:
+        sender = transport(connect_timeout=1.5, answer_timeout=seconds)
+        before, deaf, after = (answer_of(sender, f"{http2_server}/{path}") for path in ("201", "deaf", "201"))
+        if before.status == after.status == 201:
+            break
 
-    assert answer_of(sender, f"{http2_server}/deaf").error == "timeout_after_write"
-    assert answer_of(sender, f"{http2_server}/201").status == 201
+    assert (before.status, deaf.error, after.status) == (201, "timeout_after_write", 201)

@@ -1,5 +1,6 @@
 """The transport against real push services on this machine: what comes back, and how much at once."""
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -8,8 +9,9 @@ import pytest
 from pushplatform.webpush.outcome import Answer
 from pushplatform.webpush.request import Endpoint, PushRequest, PushService, build_request, parse_endpoint
 from pushplatform.webpush.transport import Transport
+from tests.localpush.conftest import eventually
 from tests.webpush.conftest import Certificate, PushServer
-from tests.webpush.sending import all_answers, answer_of, request_to
+from tests.webpush.sending import PATIENCE, all_answers, answer_of, request_to
 
 StartServer = Callable[..., PushServer]
 
@@ -82,7 +84,10 @@ def test_an_answer_takes_nothing_over_from_the_one_before(
 def test_a_body_that_gets_stuck_does_not_undo_the_status(
     push_server: StartServer, transport: Callable[..., Transport]
 ) -> None:
-    answer = answer_of(transport(connect_timeout=1.0, answer_timeout=0.5), f"{push_server().base}/stuck")
+    for seconds in PATIENCE:
+        answer = answer_of(transport(connect_timeout=1.0, answer_timeout=seconds), f"{push_server().base}/stuck")
+        if answer.status:
+            break
 
     assert (answer.status, answer.body) == (410, b"half")
 
@@ -90,13 +95,15 @@ def test_a_body_that_gets_stuck_does_not_undo_the_status(
 def test_no_answer_in_time_is_a_timeout_after_the_write(
     push_server: StartServer, transport: Callable[..., Transport]
 ) -> None:
-    server = push_server()
-
-    answer = answer_of(transport(connect_timeout=1.0, answer_timeout=0.5), f"{server.base}/hang")
+    for seconds in PATIENCE:
+        server = push_server()
+        answer = answer_of(transport(connect_timeout=1.0, answer_timeout=seconds), f"{server.base}/hang")
+        if answer.error == "timeout_after_write":
+            break
 
     assert (answer.status, answer.error) == (0, "timeout_after_write")
-    assert answer.seconds >= 1.5
-    assert len(server.received) == 1
+    assert answer.seconds >= 1.0 + seconds
+    eventually(lambda: len(server.received) == 1)
 
 
 def test_a_handshake_that_never_ends_is_a_timeout_before_the_write(
@@ -110,15 +117,16 @@ def test_a_handshake_that_never_ends_is_a_timeout_before_the_write(
 def test_what_waits_behind_requests_that_hang_comes_back_unsent(
     push_server: StartServer, transport: Callable[..., Transport]
 ) -> None:
-    server = push_server()
-    sender = transport(connect_timeout=1.5, answer_timeout=0.5)
-    for number in range(50):
-        sender.submit(request_to(f"{server.base}/hang/{number}"), number)
+    for seconds in PATIENCE:
+        server, sender = push_server(), transport(connect_timeout=1.5, answer_timeout=seconds)
+        for number in range(50):
+            sender.submit(request_to(f"{server.base}/hang/{number}"), number)
+        errors = Counter(answer.error for _, answer in all_answers(sender))
+        if errors["timeout_after_write"] == 32:  # all that there are connections for were written in time
+            break
 
-    errors = [answer.error for _, answer in all_answers(sender)]
-
-    assert errors.count("timeout_after_write") == len(server.received) == 32
-    assert errors.count("out_of_reach") == 18
+    assert errors == {"timeout_after_write": 32, "out_of_reach": 18}
+    eventually(lambda: len(server.received) == 32)
 
 
 @pytest.mark.parametrize(("kind", "error"), [("reset", "reset"), ("close", "reset"), ("garbage", "protocol")])
@@ -268,12 +276,12 @@ def test_closing_breaks_off_what_is_under_way(push_server: StartServer, transpor
 def test_a_service_that_is_out_of_reach_costs_one_timeout_and_not_one_each(
     silent_port: int, transport: Callable[..., Transport]
 ) -> None:
-    sender = transport(connect_timeout=0.3)
-    for number in range(100):
-        sender.submit(request_to(f"https://localhost:{silent_port}/201"), number)
+    for seconds in PATIENCE:
+        sender = transport(connect_timeout=seconds)
+        for number in range(100):
+            sender.submit(request_to(f"https://localhost:{silent_port}/201"), number)
+        errors = Counter(answer.error for _, answer in all_answers(sender))
+        if errors["timeout_before_write"] == 32:  # all that there are connections for had begun in time
+            break
 
-    errors = [answer.error for _, answer in all_answers(sender)]
-
-    assert len(errors) == 100
-    assert errors.count("timeout_before_write") == 32
-    assert errors.count("out_of_reach") == 68
+    assert errors == {"timeout_before_write": 32, "out_of_reach": 68}
