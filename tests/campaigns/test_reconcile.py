@@ -278,6 +278,8 @@ def test_the_night_logs_differences_of_the_last_two_days_as_errors_and_repairs_n
     ("arguments", "sentence"),
     [
         (["msg_nonsense"], "There is no message msg_nonsense. Its id begins with msg_."),
+        (["77"], "There is no message 77. Its id begins with msg_."),
+        (["9" * 30], f"There is no message {'9' * 30}. Its id begins with msg_."),
         (["--campaign", "cmp_nonsense"], "There is no campaign cmp_nonsense. Its id begins with cmp_."),
         ([], "Name either a message (msg_…) or a campaign (--campaign cmp_…)."),
     ],
@@ -286,6 +288,11 @@ def test_an_id_that_is_unknown_is_named(world: World, arguments: list[str], sent
     with pytest.raises(CommandError) as error:
         call_command("reconcile", *arguments)
     assert str(error.value) == sentence
+
+
+def test_numbers_are_taken_as_logs_and_addresses_have_them(message: Message) -> None:
+    assert reconcile(str(message.pk)) == NONE
+    assert reconcile("--campaign", str(message.campaign_id)) == NONE
 
 
 def test_a_message_whose_facts_are_no_longer_kept_is_not_touched(message: Message, world: World) -> None:

@@ -18,8 +18,12 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("message", nargs="?", help="The message's public id, msg_…")
-        parser.add_argument("--campaign", help="A campaign's public id, cmp_…, instead of a message's.")
+        parser.add_argument(
+            "message", nargs="?", help="The message's public id, msg_…, or its number, as logs have it."
+        )
+        parser.add_argument(
+            "--campaign", help="A campaign instead: cmp_…, or its number, as logs and the admin's addresses have it."
+        )
         parser.add_argument("--repair", action="store_true", help="Write what the facts say.")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -50,12 +54,17 @@ def _scope(message: str | None, campaign: str | None) -> Scope:
         raise CommandError("Name either a message (msg_…) or a campaign (--campaign cmp_…).")
     try:
         if message is not None:
-            return reconciling.scope_of_message(public_ids.decode("msg", message))
-        found = Campaign.objects.get(pk=public_ids.decode("cmp", campaign or ""))
+            return reconciling.scope_of_message(_number("msg", message))
+        found = Campaign.objects.get(pk=_number("cmp", campaign or ""))
     except (public_ids.UnknownId, Message.DoesNotExist, Campaign.DoesNotExist):
         given, kind = (message, "message") if message is not None else (campaign, "campaign")
         raise CommandError(f"There is no {kind} {given}. Its id begins with {'msg_' if message else 'cmp_'}.") from None
     return reconciling.scope_of_campaign(found.pk)
+
+
+def _number(kind: str, given: str) -> int:
+    """The row's number, from a public id or as it is."""
+    return int(given) if given.isdecimal() and len(given) < 19 else public_ids.decode(kind, given)
 
 
 def _table(found: list[Difference]) -> list[str]:
