@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from django.db.models import F
+
 from campaigns.models import ServiceState
 
 EVIDENCE: Final = 20
@@ -59,11 +61,11 @@ def weigh(cursor: Any, service: int, vapid_key_id: int, answers: Sequence[tuple[
 def resume(service: int, vapid_key_id: int) -> bool:
     """Lets a key that was refused be used on that service again, with the evidence begun anew; whether it was paused.
 
-    The sweep finds what waited.
+    A rate that held before holds still, for its own reason. The sweep finds what waited.
     """
     return bool(
         ServiceState.objects.filter(service=service, vapid_key_id=vapid_key_id, reason=REASON).update(
-            paused_until=None, reason="", refused_devices=None
+            paused_until=None, reason=F("slowed_by"), refused_devices=None
         )
     )
 

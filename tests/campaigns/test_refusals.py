@@ -100,6 +100,21 @@ def test_devices_of_another_key_are_no_evidence(world, transport, text):
     assert not ServiceState.objects.filter(vapid_key_id=world.key.pk).exists()
 
 
+def test_a_rate_that_held_before_the_refusals_keeps_its_reason_when_they_are_over(world, transport):
+    accepted_before(world.devices(20))
+    refuse(world, range(20))
+    reason = {"reason": "throttled", "slowed_by": "throttled"}
+    road = ServiceState.objects.create(
+        service=6, vapid_key_id=world.key.pk, rate=40, limit_rate=80, tokens=99, **reason
+    )
+    send(world.launched(), transport)
+    road.refresh_from_db()
+    assert (road.reason, road.slowed_by) == (refusals.REASON, "throttled")
+    assert refusals.resume(6, world.key.pk)
+    road.refresh_from_db()
+    assert (road.reason, road.paused_until) == ("throttled", None)
+
+
 def test_accepted_before_is_told_by_the_facts(world, transport):
     world.devices(22)
     send(world.launched(), transport)
