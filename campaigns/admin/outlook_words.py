@@ -64,10 +64,11 @@ def _about(number: int) -> str:
 def _roads(outlook: Outlook, now: datetime) -> Iterator[Line]:
     for one in outlook.roads:
         if one.course is not Course.OPEN:
-            yield Line("fail" if one.course is Course.REFUSED else "look", _road(one, now))
+            end = "" if outlook.paused else _end_of(one, now)
+            yield Line("fail" if one.course is Course.REFUSED else "look", _road(one, now, end))
 
 
-def _road(one: Ahead, now: datetime) -> str:
+def _road(one: Ahead, now: datetime, end: str) -> str:
     name, devices = name_of(one.key.service), f"{one.devices:,} left for it"
     until = clock(one.until, now) if one.until else ""
     if one.course is Course.REFUSED:
@@ -77,9 +78,9 @@ def _road(one: Ahead, now: datetime) -> str:
     if one.course is Course.PROBED:
         return f"{name} is being tried with a few, because {why(one.reason)} before: {devices}."
     if one.course is Course.WAITING:
-        return f"{name} waits until {until} because {why(one.reason)}: {devices}{_end_of(one, now)}."
+        return f"{name} waits until {until} because {why(one.reason)}: {devices}{end}."
     slowed = f"is slowed to {pace(one.per_second)}" if one.per_second else "is slowed"
-    return f"{name} {slowed} because {why(one.reason)}: {devices}{_end_of(one, now)}."
+    return f"{name} {slowed} because {why(one.reason)}: {devices}{end}."
 
 
 def _end_of(one: Ahead, now: datetime) -> str:

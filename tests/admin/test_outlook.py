@@ -207,6 +207,13 @@ def test_a_paused_campaign_says_what_is_lost_if_nobody_resumes_it(ours: House) -
     assert "If nobody resumes it before 13:00, the 600 left expire." in sending.words()[0]
 
 
+def test_of_a_paused_campaign_no_end_is_told_on_any_road(ours: House) -> None:
+    sending = Sending(ours, {FCM: 600}, status=Message.Status.PAUSED)
+    state(ours.key, NOW, rate=10.0, reason="throttled")
+    slowed = sending.words()[1]
+    assert "is slowed to 10 a second because it answered that we send too much: 600 left for it." in slowed
+
+
 def test_while_the_audience_is_worked_out_no_end_is_told(ours: House) -> None:
     sending = Sending(ours, {FCM: 600}, status=Message.Status.FREEZING, freeze_end=10)
     sending.accepted(600)
