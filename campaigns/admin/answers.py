@@ -15,7 +15,12 @@ from pushplatform.sites.models import Site
 from pushplatform.webpush.outcome import ERRORS
 from subscribers.admin.words import service_name
 
-_BECAME = {"device_gone": "device retired", "gave_up": "tried again", "no_answer": "tried again"}
+_BECAME = {
+    "device_gone": "device retired",
+    "gave_up": "tried again",
+    "no_answer": "tried again",
+    "key_refused": "our key refused",  # failed, or kept waiting where that pauses the key
+}
 _GONE = number_of("device_gone")
 _MOST = 40
 _MOST_OF_A_SERVICE = 8

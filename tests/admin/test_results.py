@@ -255,5 +255,6 @@ def test_the_page_shows_what_push_services_answered_as_text(ours: House, browser
     assert "retry-after: &lt;i&gt;60&lt;/i&gt;" in page
     assert "1,234" in page
     assert "The certificate or the handshake is not in order" in page
+    assert "· our key refused" in page  # whether they failed or wait for it to be resumed
     assert "Nothing went wrong" not in page
     assert "theirs only" not in page
