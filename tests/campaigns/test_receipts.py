@@ -24,7 +24,8 @@ from tests.campaigns.shop import grant, new_campaign, new_device, new_message, n
 
 pytestmark = pytest.mark.django_db
 
-NOW = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=1)
+NOW = datetime.now(UTC).replace(microsecond=0) + timedelta(hours=12)
+"""After all messages that the tests make, however long after this file was read they run."""
 RECEIVED, SHOWN, CLICKED, CLOSED = 1, 2, 3, 4
 
 
