@@ -11,7 +11,7 @@ the minutes is compared), the reports by browser, os, language and service, and 
 """
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
@@ -109,12 +109,17 @@ def repair(scope: Scope, now: datetime) -> list[Difference]:
     return found
 
 
-def reconcile_finished(now: datetime) -> int:
-    """Compares what came to its end in the last two days and logs differences as errors; how many there were."""
+def reconcile_finished(now: datetime, stopping: Callable[[], bool]) -> int:
+    """Compares what came to its end in the last two days and logs differences as errors; how many there were.
+
+    `stopping`: true once this process is to end. What is left then is compared the next night.
+    """
     ended = Message.objects.filter(finished_at__gte=now - NIGHTLY).order_by("pk")
     seen: set[int] = set()
     total = 0
     for message_id in ended.values_list("pk", flat=True):
+        if stopping():
+            break
         if message_id in seen:
             continue
         scope = scope_of_message(message_id)

@@ -120,7 +120,7 @@ def forget_old_minutes() -> None:
 @shared_task(base=Poke)
 def reconcile_finished() -> None:
     """Compares the counters of what has just come to its end with the facts; differences are logged as errors."""
-    reconciling.reconcile_finished(timezone.now())
+    reconciling.reconcile_finished(timezone.now(), is_ending)
 
 
 @shared_task(base=Poke)

@@ -11,7 +11,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from campaigns import control, finishing, sending, tasks
+from campaigns import control, finishing, reconciling, sending, tasks
 from campaigns import retries as retrying
 from campaigns.models import Batch, Breakdown, CampaignMinute, CampaignTotal, Delivery, Message, MessageTotal
 from campaigns.receipt_tokens import Tokens, device_ref
@@ -268,6 +268,8 @@ def test_the_night_logs_differences_of_the_last_two_days_as_errors_and_repairs_n
     assert [one for one in caplog.messages if f"campaign {message.campaign_id}:" in one] == [found]
     assert len(refused(message)[0].splitlines()) == 2
     caplog.clear()
+    assert reconciling.reconcile_finished(timezone.now(), lambda: True) == 0  # its worker is asked to end
+    assert found not in caplog.messages
     Message.objects.filter(pk=message.pk).update(finished_at=timezone.now() - timedelta(days=3))
     tasks.reconcile_finished()
     assert found not in caplog.messages
