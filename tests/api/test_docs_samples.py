@@ -193,7 +193,8 @@ SENDING: Final = {
 
 
 class _Shaky(http.server.ThreadingHTTPServer):
-    """Out of order at first, then a connection that is lost, then it accepts: by client, which names itself by path."""
+    """Out of order at first, then a connection that is lost, then an answer that is, then it accepts: by client, which
+    names itself by path."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _ShakyHandler)
@@ -214,21 +215,22 @@ class _ShakyHandler(http.server.BaseHTTPRequestHandler):
         if len(keys) == 2:
             self.close_connection = True
             return
-        if len(keys) == 3:
-            self._say(202, b'{"id": "msg_1"}')
+        if len(keys) > 2:
+            self._say(202, b'{"id": "msg_1"}', cut_off=len(keys) == 3)
         else:
-            self._say(503, b'{"code": "unavailable", "detail": ""}')
+            self._say(503, b'{"code": "unavailable", "detail": ""}', cut_off=True)
 
     def do_GET(self) -> None:
         """Refuses whoever reads."""
         self.server.keys.setdefault(self.path.split("/")[1], []).append(None)
         self._say(401, b'{"code": "invalid_api_key", "detail": ""}')
 
-    def _say(self, status: int, body: bytes) -> None:
+    def _say(self, status: int, body: bytes, *, cut_off: bool = False) -> None:
         self.send_response(status)
         self.send_header("Content-Length", str(len(body)))
+        self.send_header("Retry-After", "Wed, 21 Oct 2015 07:28:00 GMT")  # as proxies in between may say it
         self.end_headers()
-        self.wfile.write(body)
+        self.wfile.write(body[:7] if cut_off else body)
 
     def log_message(self, format: str, *args: object) -> None:
         pass
@@ -247,7 +249,7 @@ def test_every_client_tries_again_under_the_same_key(place: Path) -> None:
         server.shutdown()
     for program in SENDING:
         assert "msg_1" in said[program]
-        assert len(server.keys[program]) == 3
+        assert len(server.keys[program]) == 4
         assert None not in server.keys[program]
         assert len(set(server.keys[program])) == 1
 

@@ -77,8 +77,12 @@ final class PushPlatform
             $http_response_header = [];
             $text = @file_get_contents($this->api . $path, false, stream_context_create(['http' => $http]));
             $status = (int) (explode(' ', $http_response_header[0] ?? '')[1] ?? 0);
-            if ($text !== false && $status >= 200 && $status < 300) {
-                return $text === '' ? null : json_decode($text, true, 512, JSON_THROW_ON_ERROR);
+            if ($status >= 200 && $status < 300) {
+                $answer = $status === 204 ? null : json_decode((string) $text, true);
+                if ($answer !== null || $status === 204) {
+                    return $answer;
+                }
+                $status = 0; // cut off: PHP hands on what had come
             }
             $error = self::error($status, (string) $text);
             if (!$error instanceof Unavailable || $attempt === $this->attempts) {
@@ -91,7 +95,7 @@ final class PushPlatform
 
     private static function error(int $status, string $text): PushError
     {
-        // Status 0: refused, reset, timed out; nobody knows whether it arrived. No JSON: of a proxy in between.
+        // Status 0: refused, reset, timed out, cut off; who knows whether it arrived. No JSON: of a proxy in between.
         $problem = (json_decode($text, true) ?: []) + ['code' => $status ? 'no_problem' : 'unreachable', 'detail' => ''];
         if ($status === 0 || $status === 429 || $status >= 500 || $problem['code'] === 'idempotency_in_progress') {
             return new Unavailable($status, $problem);

@@ -68,8 +68,8 @@ export class PushPlatform {
         const text = await answer.text();
         if (answer.ok) return text ? JSON.parse(text) : null;
         error = errorOf(answer, text);
-        retryAfter = Number(answer.headers.get("Retry-After") ?? 0);
-      } catch (lost) { // refused, reset, timed out: nobody knows whether it arrived
+        retryAfter = Number(answer.headers.get("Retry-After")) || 0; // a date, of a proxy in between, is left aside
+      } catch (lost) { // refused, reset, timed out, cut off: who knows
         error = new Unavailable(0, { code: "unreachable", detail: String(lost.cause ?? lost) });
       }
       if (!(error instanceof Unavailable) || attempt === this.attempts) throw error;

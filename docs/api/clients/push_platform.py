@@ -1,5 +1,6 @@
 """A client of the CRM API in one file, standard library only: copy it into your project."""
 
+import http.client
 import json
 import random
 import time
@@ -83,8 +84,9 @@ class PushPlatform:
                 error = _error(answer)
                 if not isinstance(error, Unavailable):
                     raise error from None
-                retry_after = float(answer.headers.get("Retry-After", 0))
-            except OSError as lost:  # refused, reset, timed out: nobody knows whether it arrived
+                told = answer.headers.get("Retry-After", "")
+                retry_after = float(told) if told.isdigit() else 0.0  # a date, of a proxy in between, is left aside
+            except (OSError, http.client.HTTPException) as lost:  # refused, reset, timed out, cut off: who knows
                 error = Unavailable(0, {"code": "unreachable", "detail": str(lost)})
             if attempt == self.attempts:
                 raise error
@@ -94,7 +96,7 @@ class PushPlatform:
 def _error(answer):
     try:
         problem = json.loads(answer.read())
-    except ValueError:  # of a proxy in between
+    except (ValueError, OSError, http.client.HTTPException):  # of a proxy in between, or cut off
         problem = {"code": "no_problem", "detail": answer.reason}
     if answer.code == 429 or answer.code >= 500 or problem.get("code") == "idempotency_in_progress":
         return Unavailable(answer.code, problem)
