@@ -29,13 +29,22 @@ def begin_service(certificate: Certificate) -> Iterator[BeginService]:  # noqa: 
 
 @pytest.fixture
 def begin_run(begin_service: BeginService, begin_stack: BeginStack) -> BeginRunning:
-    """`begin_run(devices, delay_ms=…, env={…}, broker=…, processes=…)` → a campaign to be launched.
+    """`begin_run(devices, delay_ms=…, held_from=…, env={…}, broker=…, processes=…)` → a campaign to be launched.
 
-    `delay_ms`: what the push service takes for an answer, so that there is a middle in which something can happen.
+    `delay_ms`: what the push service takes for an answer, so that there is a middle in which something can happen;
+    `held_from`: the part of the answers after which it holds all others back, see `Running.finished`.
     """
-    from tests.faults.running import begin_running  # noqa: PLC0415  (Django is set up after this file is read)
+    from tests.faults.running import HELD_FROM, begin_running  # noqa: PLC0415  (Django is set up after this is read)
 
-    def begin(devices: int, *, delay_ms: int = 100, env: dict[str, str] | None = None, **parts: Any) -> Running:
-        return begin_running(begin_stack, begin_service(delay_ms=delay_ms), devices, env=env or {}, **parts)
+    def begin(
+        devices: int,
+        *,
+        delay_ms: int = 100,
+        held_from: float = HELD_FROM,
+        env: dict[str, str] | None = None,
+        **parts: Any,
+    ) -> Running:
+        service = begin_service(delay_ms=delay_ms, hold_after=int(devices * held_from))
+        return begin_running(begin_stack, service, devices, env=env or {}, **parts)
 
     return begin

@@ -1,7 +1,8 @@
 // A push service that fails on command: HTTP/2 over TLS; POST /…/{number}-… comes from the device of that number.
 // node faulty_service.mjs KEY CERT OPTIONS; writes its port to standard output and ends with its standard input.
 // OPTIONS (JSON): delay_ms; kinds: what happens to each device by its number, in turn; shares: {kind: part of all
-// answers}, by chance; seed; times: each device fails so often and then no more (0: without end).
+// answers}, by chance; seed; times: each device fails so often and then no more (0: without end); hold_after: what is
+// posted after so many posts gets no answer before GET /release over HTTP/1.1.
 // Kinds: a status, "throttled" (429, come back in a second), "moved" (a redirect), "rst" (RST_STREAM), "refused" (the
 // same: not looked at), "hang" (this stream), "goaway" (answers, then GOAWAY), "reset" (the whole connection), "huge"
 // (3 MB), "endless" (a body without end), "early" (an interim answer first). GET /notes over HTTP/1.1 tells all.
@@ -9,7 +10,7 @@ import { readFileSync } from "node:fs";
 import { constants, createSecureServer } from "node:http2";
 
 const [keyFile, certificateFile, optionsText] = process.argv.slice(2);
-const { delay_ms = 0, kinds = [], shares = {}, seed = 1, times = 0 } = JSON.parse(optionsText ?? "{}");
+const { delay_ms = 0, kinds = [], shares = {}, seed = 1, times = 0, hold_after = Infinity } = JSON.parse(optionsText ?? "{}");
 const chances = Object.entries(shares);
 const server = createSecureServer({
   key: readFileSync(keyFile),
@@ -20,6 +21,7 @@ const server = createSecureServer({
 let calls = new Uint8Array(1 << 16);
 let posts = 0;
 let last = 0;
+let held = [];
 const answered = {};
 const elsewhere = [];
 
@@ -89,10 +91,16 @@ server.on("stream", (stream, headers) => {
   stream.session.newest = Math.max(stream.session.newest ?? 0, stream.id);
   const kind = kindFor(number);
   stream.resume();
-  stream.on("end", () => (delay_ms ? setTimeout(answer, delay_ms, stream, kind) : answer(stream, kind)));
+  const act = () => (delay_ms ? setTimeout(answer, delay_ms, stream, kind) : answer(stream, kind));
+  const holds = held && posts > hold_after;
+  stream.on("end", () => (holds && held ? held.push(act) : act()));
 });
 server.on("request", (request, response) => {
   if (request.httpVersionMajor === 2) return;
+  if (request.url === "/release" && held) {
+    for (const act of held) act();
+    held = null;
+  }
   let [devices, doubled] = [0, 0];
   for (const n of calls) {
     if (n) devices += 1;

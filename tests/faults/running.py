@@ -20,6 +20,10 @@ from tests.parts.stack import Stack
 UNRECORDED = 200
 """PUSH_UNRECORDED_MAX of these tests."""
 
+HELD_FROM = 0.8
+"""The last part of the answers, which the push service holds back until `finished` is asked for: however late a test
+strikes, the campaign is not over by then."""
+
 
 class Running:
     """One campaign to a crowd of devices over a Stack's workers. What the test process pokes goes nowhere."""
@@ -48,7 +52,8 @@ class Running:
         assert self.outcomes() < self.crowd.size, "it was over before the fault"
 
     def finished(self, seconds: float = 120.0) -> Message:
-        """Waits until the message has come to its end."""
+        """Waits until the message has come to its end, for which the push service releases what it holds back."""
+        self.service.release()
         eventually(lambda: Message.objects.get(pk=self.message.pk).finished_at, seconds)
         self.message.refresh_from_db()
         return self.message
@@ -77,7 +82,11 @@ def begin_running(
 ) -> Running:
     """Makes the devices and starts worker and beat; `parts` as those of `begin_stack`."""
     crowd = add_crowd(service.base, devices, folder="p", linked=False)
-    given = {"PUSH_UNRECORDED_MAX": str(UNRECORDED), "SSL_CERT_FILE": service.ca_file}
+    given = {
+        "PUSH_UNRECORDED_MAX": str(UNRECORDED),
+        "PUSH_ANSWER_TIMEOUT": "120",  # far longer than a test takes to let the push service go on
+        "SSL_CERT_FILE": service.ca_file,
+    }
     stack = begin_stack(**({"worker": True, "beat": True} | parts), env=given | env)
     return Running(service, crowd, stack)
 

@@ -136,7 +136,8 @@ def test_the_web_process_comes_up_without_a_broker_and_finds_it_later(begin_stac
 
 @pytest.mark.soak
 def test_two_beats_at_once_send_nothing_twice(begin_run):
-    run = begin_run(3_000, env={"PUSH_BATCH_SIZE": "200"}, processes=2)
+    # A process may stand still for longer than the usual lease of tests: another would take its Batch.
+    run = begin_run(3_000, env={"PUSH_BATCH_SIZE": "200", "PUSH_LEASE_SECONDS": "60"}, processes=2)
     other = run.stack.programs.beat()
     other.command[other.command.index("--schedule") + 1] += "-2"
     run.stack.children["other beat"] = other

@@ -11,7 +11,7 @@ from django.db import connection as own
 
 from tests.bench.processes import tree
 from tests.faults.own_server import own_server
-from tests.faults.running import UNRECORDED, begin_running
+from tests.faults.running import HELD_FROM, UNRECORDED, begin_running
 from tests.localpush.conftest import eventually
 from tests.parts import database
 from tests.parts.ports import free_port
@@ -88,7 +88,7 @@ def begin_elsewhere(begin_service):
     """`begin_elsewhere(server, devices, broker_url, env={…})`: a campaign over a server of the test's own."""
     with ExitStack() as ends:
 
-        def begin(server, devices, broker_url, *, env):
+        def begin(server, devices, broker_url, *, env, held_from=HELD_FROM):
             folder = database.run_folder() / f"own-stack-{free_port()}"
 
             def stack(*, env, **parts):
@@ -96,7 +96,8 @@ def begin_elsewhere(begin_service):
                 ends.callback(stack.stop)
                 return stack.start(**parts)
 
-            return begin_running(stack, begin_service(delay_ms=100), devices, env=env)
+            service = begin_service(delay_ms=100, hold_after=int(devices * held_from))
+            return begin_running(stack, service, devices, env=env)
 
         yield begin
 
@@ -140,10 +141,11 @@ def test_a_full_disk_stops_sending_and_nothing_is_sent_twice_when_there_is_room_
     begin_elsewhere, redis_url, django_db_blocker
 ):
     with django_db_blocker.unblock(), own_server({}, small_disk=64) as server:
-        run = begin_elsewhere(server, 8_000, redis_url, env={"PUSH_BATCH_SIZE": "500"})
+        run = begin_elsewhere(server, 8_000, redis_url, env={"PUSH_BATCH_SIZE": "500"}, held_from=0.1)
         run.launch()
         run.sent(0.05)
         server.fill_disk()
+        run.service.release()
         eventually(lambda: "DiskFull" in run.stack.log("worker"))
         before = run.service.notes()["posts"]
         time.sleep(5)  # several leases and sweeps

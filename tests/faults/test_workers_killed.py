@@ -2,7 +2,6 @@
 
 import os
 import signal
-import time
 
 import pytest
 from django.utils import timezone
@@ -18,6 +17,9 @@ UNRECORDED = 300
 def send_and_kill(world, stack, devices, kills):
     """Launches a campaign to `devices` devices and kills the worker `kills` times while it sends."""
     posts = world.push.statistics()["posts"]
+    # However late it is killed, the last fifth is not over by then.
+    slow = {"kind": "slow", "delay_ms": 2000, "above": devices * 4 // 5, "window_ms": 3_600_000}
+    assert world.push.call("POST", "/faults", slow).status_code == 201
     message = launch.launch(world.campaign().pk, None, timezone.now())
     for kill in range(kills):
         wanted = devices * (kill + 1) // (kills + 2)
@@ -25,6 +27,7 @@ def send_and_kill(world, stack, devices, kills):
         stack.kill("worker")
         assert totals(message)["accepted"] < devices
         stack.restart("worker")
+    world.push.call("DELETE", "/faults")
     eventually(lambda: Message.objects.get(pk=message.pk).finished_at, 120)
     return message, world.push.statistics()["posts"] - posts
 
@@ -41,7 +44,7 @@ def check(world, stack, devices, kills):
 @pytest.fixture
 def working(begin_stack, push_service):
     stack = begin_stack(
-        worker=True, beat=True, processes=1, env={"PUSH_UNRECORDED_MAX": str(UNRECORDED), "PUSH_ANSWER_TIMEOUT": "60"}
+        worker=True, beat=True, processes=1, env={"PUSH_UNRECORDED_MAX": str(UNRECORDED), "PUSH_ANSWER_TIMEOUT": "120"}
     )
     return World(push_service), stack
 
@@ -67,11 +70,9 @@ def test_a_worker_that_is_asked_to_end_records_what_it_has_and_ends_in_time(work
     message = launch.launch(world.campaign().pk, None, timezone.now())
     eventually(lambda: totals(message).get("accepted") == 10)
     worker = stack.children["worker"]
-    asked = time.monotonic()
     (os.killpg if to_all else os.kill)(worker.pid, signal.SIGTERM)
-    worker.wait(60)
-    # Well before the 65 s after which the requests under way would have ended by themselves.
-    assert time.monotonic() - asked < 14, stack.log("worker")[-2000:]
+    # It does not wait for the requests under way, which would end by themselves after 125 s.
+    assert worker.wait(90), stack.log("worker")[-2000:]
     # Those without an answer may have arrived: they are tried once more, like any such.
     assert Retry.objects.filter(message_id=message.pk).count() == 30
     assert not Batch.objects.filter(message=message, state=Batch.State.LEASED).exists()

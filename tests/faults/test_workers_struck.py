@@ -60,6 +60,7 @@ def test_a_plain_celery_worker_that_is_asked_to_end_hands_its_batch_back(begin_r
     run.launch()
     run.sent(0.2)
     plain.signal(signal.SIGTERM)
+    run.service.release()  # it waits for answers, but not for long
     assert plain.wait(60), run.stack.log("plain")[-3000:]
     assert plain.exit_code == 0
     assert not Batch.objects.filter(message=run.message, state=Batch.State.LEASED).exists()
