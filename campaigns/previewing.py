@@ -8,7 +8,7 @@ import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil, sqrt
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from django.db import connection, transaction
 
@@ -20,10 +20,14 @@ __all__ = ["Preview", "Superseded", "examples", "glance", "preview"]
 PATIENCE_MS: Final = 1500
 SAMPLE_MS: Final = 4000
 SAMPLED: Final = 30_000
-"""Devices in a sample, about."""
+"""Devices in a sample, about. They take 0.4 s, at most 1.2 s, whatever the size of the Site, and are asked only where
+the exact count ran out of its time. Half as many would take 0.2 to 0.8 s, be off by 1.4 times as much, and call
+segments "few" that are twice as large."""
 GLANCED: Final = 3_000
 """The same of a first look, while the exact count is under way."""
 GLANCE_MS: Final = 500
+RUN: Final = 16
+"""Devices with neighbouring ids that are drawn together, about."""
 FEWEST_HITS: Final = 100
 """In a sample; fewer say no number."""
 EXAMPLES: Final = 5
@@ -69,14 +73,14 @@ def preview(audience: Audience, *, token: str = "", patience_ms: int = PATIENCE_
     try:
         return Preview(waterfall_of(_row(query, params, patience_ms, token), audience.choice))
     except TimedOut:
-        return _estimate(audience, token, _share(SAMPLED), SAMPLE_MS)
+        return _estimate(audience, token, _draw(SAMPLED), SAMPLE_MS)
 
 
 def glance(audience: Audience, *, token: str = "") -> Preview:
     """A rough estimate, sooner than an exact count of a million devices; not known where there are but few devices, who
     are counted as soon. `token` as of preview. Raises segments.DefinitionError."""
-    share = _share(GLANCED)
-    return Preview(None) if share == 1 else _estimate(audience, token, share, GLANCE_MS)
+    drawn = _draw(GLANCED)
+    return Preview(None) if drawn.share == 1 else _estimate(audience, token, drawn, GLANCE_MS)
 
 
 def examples(audience: Audience, *, token: str = "", patience_ms: int = PATIENCE_MS) -> list[int]:
@@ -104,14 +108,25 @@ def _row(
         return list(cursor.fetchone())
 
 
-def _estimate(audience: Audience, token: str, share: float, ms: int) -> Preview:
-    """From whole pages of devices taken at random, with the other devices of the same people beside them, so that the
+class _Drawn(NamedTuple):
+    """A sample of devices: run number r is the `ids` ids from r * ids on. `share`: of all runs there are, empty ones
+    included: what was drawn is known to the last id, however the rows lie in the table."""
+
+    runs: list[int]
+    ids: int
+    share: float
+
+
+def _estimate(audience: Audience, token: str, drawn: _Drawn, ms: int) -> Preview:
+    """From runs of ids of devices taken at random, with the other devices of the same people beside them, so that the
     device rule chooses as it would among all; only those of the sample are counted."""
     query, params = audience.compiled().query(devices="candidate", narrow="in (select id from candidate)")
     sql = f"""
         with picked as materialized (
-                 select d.*, (d.ctid::text::point)[0]::bigint page from device d
-                 tablesample system (%s) repeatable (%s) where d.site_id = %s),
+                 select x.id, x.contact_id, run from unnest(%s::bigint[]) run, lateral (
+                     select id, contact_id, site_id from device
+                     where id >= run * %s and id < run * %s + %s order by id limit %s) x
+                 where x.site_id = %s),
              candidate as materialized (
                  select d.* from device d where d.id in (
                      select id from picked union
@@ -120,7 +135,7 @@ def _estimate(audience: Audience, token: str, share: float, ms: int) -> Preview:
              fitting as (select * from m where {CHOSEN}),
              chosen as ({audience.choice.chosen("fitting")}),
              figures as (
-                 select p.page, {STEPS}, count(chosen_id) chosen,
+                 select p.run, {STEPS}, count(chosen_id) chosen,
                         coalesce(sum(case when fitting_id is null then 0 when m.cid = 0 then 1 else 1.0 / n end), 0)
                             people
                  from picked p join m on m.id = p.id
@@ -128,38 +143,50 @@ def _estimate(audience: Audience, token: str, share: float, ms: int) -> Preview:
                  left join (select id chosen_id from chosen) c on chosen_id = m.id
                  left join (select cid person_id, count(*) n from fitting where cid <> 0 group by cid) o
                       on person_id = m.cid
-                 group by p.page)
+                 group by p.run)
         select coalesce(sum(matched), 0), coalesce(sum(with_consent), 0), coalesce(sum(active), 0),
                coalesce(sum(after_exclusions), 0), coalesce(sum(chosen), 0), coalesce(sum(people), 0),
-               coalesce(sum(chosen * chosen), 0), (select count(distinct page) from picked)
+               coalesce(sum(chosen * chosen), 0), coalesce(sum(people * people), 0)
         from figures"""
+    given = [drawn.runs, *[drawn.ids] * 4, audience.site_id]
     try:
-        row = _row(sql, [share * 100, _seed(), audience.site_id, *params], ms, token, OF_FEW)
+        row = _row(sql, [*given, *params], ms, token, OF_FEW)
     except TimedOut:
         return Preview(None)
-    *figures, squares, pages = map(float, row)
-    hits = figures[4]
-    if hits < FEWEST_HITS and share < 1:
-        # Three standard deviations, of pages that are drawn or not; and three for none at all (the rule of three).
-        return Preview(None, few=True, below=rounded(ceil((hits + 3 * sqrt(squares) + 3) / share)))
-    return Preview(Waterfall(*(round(one / share) for one in figures)), _error(hits, squares, pages, share))
+    *figures, squares, squares_of_people = map(float, row)
+    *_, hits, people = figures
+    if hits < FEWEST_HITS and drawn.share < 1:
+        # Three standard deviations, of runs that are drawn or not; and three for none at all (the rule of three).
+        below = rounded(ceil((hits + 3 * sqrt(squares) + 3) / drawn.share))
+        return Preview(None, few=True, below=below)
+    found = Waterfall(*(round(one / drawn.share) for one in figures))
+    errors = (_error(hits, squares, drawn), _error(people, squares_of_people, drawn))
+    return Preview(found, max(errors))
 
 
-def _share(sampled: int) -> float:
-    """Of all devices, so that a sample has about so many of them."""
+def _draw(sampled: int) -> _Drawn:
+    """A sample of about so many devices; of all where there are no more."""
     with connection.cursor() as cursor:
-        cursor.execute("select reltuples from pg_class where oid = 'device'::regclass")
-        return min(1.0, sampled / max(1.0, cursor.fetchone()[0]))
+        cursor.execute(
+            "select (select coalesce(max(id), 0) from device), reltuples from pg_class where oid = 'device'::regclass"
+        )
+        highest, estimated = cursor.fetchone()
+    rows = max(1.0, estimated)  # only the size of the sample hangs on it
+    ids = max(1, round(RUN * highest / max(RUN, rows)))  # more where there are gaps
+    runs = highest // ids + 1
+    count = ceil(runs * min(1.0, sampled / rows))
+    return _Drawn(_random().sample(range(runs), count), ids, count / runs)
 
 
-def _seed() -> int:
-    return random.randrange(1_000_000)
+def _random() -> random.Random:
+    return random.Random()
 
 
-def _error(hits: float, squares: float, pages: float, share: float) -> float:
-    """Of an estimate from `pages` pages with `hits` devices, `squares` the sum of their squares: devices of one page
-    came together and are alike, so pages are what was drawn (Cochran, Sampling Techniques, §9)."""
+def _error(hits: float, squares: float, drawn: _Drawn) -> float:
+    """Of an estimate from a sample with `hits` in all, `squares` the sum of the squares of each run's: devices of a run
+    came together and are alike, so runs are what was drawn (Cochran, Sampling Techniques, §9)."""
     if not hits:
         return 0.0
-    variance = max(0.0, squares - hits * hits / pages) * pages / max(1.0, pages - 1)
-    return 1.96 * sqrt(variance * (1 - share)) / hits
+    runs = len(drawn.runs)
+    variance = max(0.0, squares - hits * hits / runs) * runs / max(1, runs - 1)
+    return 1.96 * sqrt(variance * (1 - drawn.share)) / hits
