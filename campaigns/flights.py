@@ -53,8 +53,8 @@ def utc_now() -> datetime:
 class Flights:
     """What one process has under way on its transport; the last of `stack` is the one that goes on.
 
-    `elsewhere`: works at a Batch of a road that is none of these, if one is due; rather of another push service than
-    those of the flights there are.
+    `elsewhere`: works at a Batch of a road that is none of these, if one is due, rather of another push service than
+    those of the flights there are; else does what such a Batch may come of.
     """
 
     def __init__(
@@ -68,6 +68,7 @@ class Flights:
         self._elsewhere = elsewhere
         self._deadline: float | None = None
         self._nests_until = monotonic() + NESTING_SECONDS
+        self._next_sweep = monotonic() + settings.PUSH_SWEEP_SECONDS
         self.stack: list[Flight] = []
         self.held_below = 0
         """Requests under way and outcomes not recorded of all flights but the last."""
@@ -106,6 +107,13 @@ class Flights:
             self._elsewhere(self, self._busy())
             if self.stack[-1].failure:
                 raise self.stack[-1].failure
+
+    def is_time_to_sweep(self) -> bool:
+        """Whether as long as lies between two sweeps has passed; once asked and true, not again before as long."""
+        if monotonic() < self._next_sweep:
+            return False
+        self._next_sweep = monotonic() + settings.PUSH_SWEEP_SECONDS
+        return True
 
     def _busy(self) -> list[roads.Key]:
         """The roads on which no further Batch is to be begun."""

@@ -6,7 +6,7 @@ message only takes the next step.
 
 import logging
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from django.conf import settings
@@ -24,6 +24,9 @@ FIRST_STEP: Final = 10_000
 """Ids in the first step: small, so that sending begins at once."""
 
 STEP: Final = 100_000
+NEGLECTED: Final = timedelta(seconds=2)
+"""After its launch; before that whoever freezes, and pokes for what it made, may just have begun."""
+
 FEW: Final = 10_000
 MOST_STRETCHED: Final = 16
 """After a step that finds few devices the next is four times as long: the ids belong to other Sites."""
@@ -45,6 +48,16 @@ def freeze_some(message_id: int, now: datetime) -> tuple[list[int], bool]:
         return [], False
     finishing.finish_if_complete(message_id, now)
     return [], False
+
+
+def freeze_neglected(now: datetime) -> None:
+    """Takes the next step at a message that should be frozen and that nobody works at, if there is one."""
+    freezing = Message.objects.filter(finished_at=None, status=Message.Status.FREEZING, send_at__lte=now - NEGLECTED)
+    with transaction.atomic():
+        free = freezing.order_by("pk").select_for_update(skip_locked=True, no_key=True)
+        message_id = free.values_list("pk", flat=True).first()
+    if message_id is not None:
+        freeze_some(message_id, now)
 
 
 def freeze(message_id: int) -> Iterator[list[int]]:

@@ -12,10 +12,11 @@ from typing import Final
 
 from django.db import connection
 
-from campaigns import choosing, control, finishing, leases, roads
+from campaigns import choosing, control, finishing, freezing, leases, roads, sweep
 from campaigns.flights import Clock, Flight, Flights, utc_now
 from campaigns.leases import Lease
 from campaigns.loading import Job, load_job, load_targets
+from campaigns.models import Lane
 from campaigns.patience import may_pass
 from campaigns.preparing import Preparer
 from campaigns.recording import Entry, record
@@ -73,7 +74,7 @@ def _begin_each(job: Job, flight: Flight, clock: Clock) -> bool:
 def _send_elsewhere(flights: Flights, busy: Collection[roads.Key]) -> None:
     """While these roads do not answer: a Batch of the same lane on another, of another push service if there is one.
 
-    What goes wrong there is that Batch's alone: the flights below hold outcomes, and go on.
+    Where none is due, chores. What goes wrong there is that Batch's alone: the flights below hold outcomes, and go on.
     """
     depth, batch_id = len(flights.stack), None
     try:
@@ -81,15 +82,28 @@ def _send_elsewhere(flights: Flights, busy: Collection[roads.Key]) -> None:
         batch_id = choosing.due_elsewhere(flights.stack[-1].lane, busy, under_way)
         if batch_id is not None:
             _send(batch_id, flights)
+        elif flights.stack[-1].lane == Lane.CAMPAIGN:
+            _do_chores(flights)
     except Exception as error:
         flights.give_up_above(depth)
         if flights.stopping():
             raise
+        what = "chores are left" if batch_id is None else f"batch {batch_id} is left until its lease ends"
         if not may_pass(error):
-            log.exception("batch %s is left until its lease ends", batch_id)
+            log.exception("%s", what)
             return
-        log.warning("batch %s is left until its lease ends (%s)", batch_id, type(error.__cause__).__name__)
+        log.warning("%s (%s)", what, type(error.__cause__).__name__)
         connection.close()
+
+
+def _do_chores(flights: Flights) -> None:
+    """What Batches come of. Its tasks wait for a free process, and all may be waiting for one push service that hangs:
+    a launch for another would wait with them. What the sweep finds need not be poked: whoever only waits looks for it.
+    """
+    now = flights.clock()
+    if flights.is_time_to_sweep():
+        sweep.sweep(now)
+    freezing.freeze_neglected(now)
 
 
 def _expire(job: Job, now: datetime) -> None:

@@ -1,14 +1,15 @@
 """A push service that does not answer holds nobody up, and is asked again with few."""
 
 import os
+from datetime import timedelta
 
 import psycopg
 import pytest
 from django.db import connection as own
 from django.utils import timezone
 
-from campaigns import choosing, flights, leases, retries, sending
-from campaigns.models import Batch, Message, Retry
+from campaigns import choosing, flights, launch, leases, retries, sending
+from campaigns.models import Batch, Campaign, Message, Retry
 from campaigns.worker_process import make_transport
 from tests.campaigns.pace import fault, pass_time, posts, state, step
 from tests.campaigns.world import World, assert_sums_agree, batch_ids, send, totals
@@ -23,6 +24,7 @@ def hanging(module_database, settings, monkeypatch):
     """A Site whose own push service hangs."""
     settings.PUSH_CONNECT_TIMEOUT, settings.PUSH_ANSWER_TIMEOUT = 1.0, 1.5
     monkeypatch.setattr(flights, "IDLE_SECONDS", 0.3)
+    monkeypatch.setattr(flights, "NESTING_SECONDS", 30.0)
     process = LocalPushProcess()
     world = World(process)
     fault(world, "hang")
@@ -55,6 +57,26 @@ def test_while_a_push_service_hangs_its_worker_sends_what_goes_to_others(hanging
     assert Retry.objects.filter(message_id=stuck.pk, throttled=0).count() == posts(hanging)
 
 
+def test_while_a_push_service_hangs_its_worker_launches_freezes_and_sends_what_goes_to_others(
+    hanging, world, settings, monkeypatch
+):
+    monkeypatch.setattr(flights, "LAST_ANSWERS_SECONDS", 0.2)
+    settings.PUSH_SWEEP_SECONDS, settings.PUSH_ANSWER_TIMEOUT = 0.5, 60.0
+    hanging.devices(20, mode="count")
+    world.devices(40, mode="count")
+    stuck, campaign = hanging.launched(), world.campaign(send_at=timezone.now() + timedelta(hours=1))
+    launch.launch(campaign.pk, None, timezone.now())
+    Campaign.objects.filter(pk=campaign.pk).update(send_at=timezone.now())
+    sent, transport = Campaign.objects.filter(pk=campaign.pk, status=Campaign.Status.SENT), make_transport()
+    try:
+        sending.send_batch(batch_ids(stuck)[0], transport, stopping=sent.exists)
+    finally:
+        transport.close()
+    assert sent.exists()  # nobody else was there to launch it
+    assert totals(campaign.messages.get()) == {"accepted": 40}
+    assert waiting(stuck) == 20
+
+
 def test_a_few_requests_that_hang_do_not_keep_their_process_from_the_rest_of_the_campaign(world, settings, patient):
     settings.PUSH_BATCH_SIZE = 20
     world.devices(80, mode="count")
@@ -71,13 +93,14 @@ def test_a_road_that_hung_is_probed_with_few_and_then_open(hanging, patient):
     message = hanging.launched()
     sending.send_batch(batch_ids(message)[0], patient)
     pass_time(31)
-    begun = posts(hanging)
+    begun, before = posts(hanging), timezone.now()
     retries.move_due(timezone.now())
     send(message, patient)
     assert 1 <= posts(hanging) - begun <= 8
     found = state(hanging)
     assert found.strikes == 2
-    assert 55 < (found.paused_until - timezone.now()).total_seconds() <= 61
+    assert (found.paused_until - before).total_seconds() > 55
+    assert (found.paused_until - timezone.now()).total_seconds() <= 61
     hanging.push.call("DELETE", "/faults")
     for _ in range(12):
         step([message], patient)

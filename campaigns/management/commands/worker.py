@@ -21,7 +21,7 @@ class Command(BaseCommand):
             choices=QUEUES,
             default="campaign",
             help="`targeted` sends what the API asks for, so that it never waits behind a campaign. `chores`: one more "
-            "for freezing and sweeping, which then never wait for a push service that hangs.",
+            "for freezing, sweeping and figures, which then never wait for a push service that hangs.",
         )
         parser.add_argument("--processes", type=int, help="Instead of what the lane has.")
         parser.add_argument("--name", help="Instead of the lane; a second worker of a lane on one host needs its own.")
