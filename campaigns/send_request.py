@@ -168,7 +168,12 @@ def _recipients(fields: Fields, rule: DeviceRule) -> tuple[RecipientRequest, ...
     if len(raw) > MAX_RECIPIENTS:
         detail = f"recipients has {len(raw):,} entries; at most {MAX_RECIPIENTS:,} are taken in one request."
         raise invalid([("/recipients", "too_many_recipients", detail)])
-    return tuple(_recipient(Fields(one, fields.errors, "recipients", no), no, rule) for no, one in enumerate(raw))
+    found = []
+    for no, one in enumerate(raw):
+        members = Fields(one, fields.errors, "recipients", no)
+        if isinstance(one, dict):
+            found.append(_recipient(members, no, rule))
+    return tuple(found)
 
 
 def _recipient(fields: Fields, no: int, rule: DeviceRule) -> RecipientRequest:

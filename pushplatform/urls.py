@@ -21,7 +21,8 @@ urlpatterns = [
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     if is_for_programs(request):
-        return problem_response(request, Problem("not_found"))
+        detail = "No call has this address. It ends without a slash; an id in it is percent-encoded, a slash as %2F."
+        return problem_response(request, Problem("not_found", detail))
     return defaults.page_not_found(request, exception)
 
 

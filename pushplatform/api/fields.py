@@ -30,7 +30,7 @@ class Fields:
         if isinstance(raw, dict):
             self._raw = raw
         else:
-            self.wrong("", "invalid_type", "It must be an object.")
+            self.wrong("", "invalid_type", "It must be an object." if path else "The body must be a JSON object.")
 
     def wrong(self, name: str | int, code: str, detail: str) -> None:
         """Notes an error of member `name`; "" is the object itself."""
@@ -99,7 +99,7 @@ class Fields:
 
     def refuse_unknown(self) -> None:
         """Notes every member that nobody asked for."""
-        for name in self._raw.keys() - self._read:
+        for name in (name for name in self._raw if name not in self._read):
             known = ", ".join(sorted(self._read))
             self.wrong(name[:64], "unknown_field", f"There is no field {name[:64]!r} here; known are {known}.")
 

@@ -95,7 +95,7 @@ def problem_response(request: HttpRequest, problem: Problem) -> JsonResponse:
 def exception_handler(error: Exception, context: dict[str, Any]) -> Response:
     """What REST framework calls for every exception of a view."""
     request = context["request"]
-    problem = _mapped(error)
+    problem = _mapped(error, context)
     if problem is None:
         log.exception("request %s failed", request_id_of(request))
         problem = Problem("internal_error")
@@ -103,7 +103,7 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response:
     return Response(body, problem.status, headers=problem.headers, content_type=CONTENT_TYPE)
 
 
-def _mapped(error: Exception) -> Problem | None:
+def _mapped(error: Exception, context: dict[str, Any]) -> Problem | None:
     """Exceptions of Django and REST framework as Problems; None for what nobody expected."""
     match error:
         case Problem():
@@ -113,7 +113,8 @@ def _mapped(error: Exception) -> Problem | None:
         case Http404() | exceptions.NotFound():
             return Problem("not_found")
         case exceptions.MethodNotAllowed():
-            return Problem("method_not_allowed", str(error.detail))
+            taken = ", ".join(method for method in context["view"].allowed_methods if method != "OPTIONS")
+            return Problem("method_not_allowed", f"{context['request'].method} is not taken here, only {taken}.")
         case exceptions.NotAcceptable():
             return Problem("not_acceptable")
         case exceptions.UnsupportedMediaType():

@@ -64,9 +64,13 @@ def contact_of(request: Request, part: str) -> Contact:
 
 def sentence(fault: Fault) -> FieldError:
     """A fault of the domain, whose detail leaves the member unnamed, as one that stands for itself."""
+    if not fault.detail:
+        return FieldError(fault.pointer, fault.code, "")
+    if fault.detail.startswith(("a ", "the ", "its ")):
+        return FieldError(fault.pointer, fault.code, f"{fault.detail[0].upper()}{fault.detail[1:]}.")
     name = fault.pointer.rpartition("/")[2]
-    detail = fault.detail if fault.detail.startswith(("a ", "the ", "its ")) else f"{name} {fault.detail}"
-    return FieldError(fault.pointer, fault.code, f"{detail[:1].upper()}{detail[1:]}." if detail else "")
+    subject = "It" if name.isdecimal() else name  # of a list's item; a member is called as it is written
+    return FieldError(fault.pointer, fault.code, f"{subject} {fault.detail}.")
 
 
 def many(request: Request, name: str, most: int) -> tuple[Fields, list[FieldError], list[Any]]:

@@ -77,6 +77,17 @@ def test_a_crm_id_that_cannot_be_kept_is_refused(crm: Crm, path: str) -> None:
     problem(crm.get(path), 422, "invalid_request", "/external_id")
 
 
+def test_an_error_calls_a_member_by_its_own_name(crm: Crm) -> None:
+    bad = {"tags": [1], "time_zone": "Mars/Base"}
+    said = [error["detail"] for error in crm.put(of("A"), bad).json()["errors"]]
+    assert said == [
+        "It must be a text of 1 to 64 characters without control characters.",
+        "time_zone must be a time zone such as Europe/Warsaw.",
+    ]
+    assert crm.put(of("A"), []).json()["detail"] == "The body must be a JSON object."
+    assert crm.put("contacts/%00", {}).json()["detail"] == "external_id must have no control characters."
+
+
 def test_what_is_not_there_is_not_found(crm: Crm, web: Stack) -> None:
     Crm(web.web_url, new_site()).put(of("OTHER"), {})
     for path in (

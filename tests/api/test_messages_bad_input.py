@@ -115,6 +115,10 @@ def test_odd_values_anywhere_are_taken_or_refused_by_pointer(crm: Caller, site: 
         (rb'{"recipients": [{"params": {"\udfff": 1}}]}', 422, "invalid_text", ["/recipients/0/params"]),
         (rb'{"collapse_key": "a\r\nTTL: 0", "recipients": [], "purpose": "x", "content": {"title": "x"}}',
          422, "invalid_request", ["/recipients", "/collapse_key"]),
+        (b'{"recipients": ["ANNA"], "purpose": "x", "content": {"title": "x"}}',
+         422, "invalid_request", ["/recipients/0"]),
+        (b'{"recipient": [], "zeal": 1, "to": "ANNA", "content": {"title": "x"}, "aim": 0, "purpose": "x"}',
+         422, "invalid_request", ["/recipients", "/recipient", "/zeal", "/to", "/aim"]),
         (b'{"recipients": [' + b"{}," * 1000 + b"{}]}", 422, "too_many_recipients", ["/recipients"]),
         (b'"' + b"x" * 1_048_575 + b'"', 413, "body_too_large", []),
     ],
@@ -148,11 +152,18 @@ def test_an_id_that_is_none_is_404(crm: Caller, id: str, rest: str) -> None:
     assert_problem(crm.get(f"messages/{id}{rest}"), 404, "not_found")
 
 
+@pytest.mark.parametrize("path", ["messages/", "contacts/a/b", "message"])
+def test_an_address_that_no_call_has_says_how_addresses_are_written(crm: Caller, path: str) -> None:
+    problem = assert_problem(crm.get(path), 404, "not_found")
+    assert problem["detail"].startswith("No call has this address. It ends without a slash; an id in it is percent-")
+
+
 @pytest.mark.parametrize("method", ["put", "patch", "delete", "options"])
 def test_a_method_that_is_not_taken_is_405(crm: Caller, method: str) -> None:
     answer = getattr(crm._http, method)("/api/v1/messages", headers={"Authorization": f"Bearer {crm.secret}"})
     assert_problem(answer, 405, "method_not_allowed")
     assert set(answer.headers["Allow"].split(", ")) >= {"GET", "POST"}
+    assert answer.json()["detail"] == f"{method.upper()} is not taken here, only GET, POST, HEAD."
 
 
 def test_a_cancel_takes_no_fields_and_needs_no_body(crm: Caller, site: Site) -> None:
