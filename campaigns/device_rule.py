@@ -7,9 +7,10 @@ from typing import Final, NamedTuple
 
 from pushplatform.api.fields import Fields
 from pushplatform.sites import public_ids
+from subscribers.user_agent import BROWSERS, FORMS
 
 PICKS: Final = ("all", "latest", "most_engaged")
-FORMS: Final = ("desktop", "mobile", "tablet")
+_WORDS: Final = {"form": FORMS, "browser": BROWSERS}
 _MOST_IDS = 100
 
 
@@ -83,8 +84,8 @@ def read_rule(fields: Fields) -> DeviceRule | None:
             fields.wrong("devices", "invalid_value", f"devices.{name} must be a list of texts that is not empty.")
         elif len(values) > _MOST_IDS:
             fields.wrong("devices", "out_of_range", f"devices.{name} names more than {_MOST_IDS}.")
-        elif name == "form" and (unknown := [value for value in values if value not in FORMS]):
-            fields.wrong("devices", "invalid_value", f"{unknown[0][:64]!r} is not one of {', '.join(FORMS)}.")
+        elif name in _WORDS and (unknown := [value for value in values if value not in _WORDS[name]]):
+            fields.wrong("devices", "invalid_value", f"{unknown[0][:64]!r} is not one of {', '.join(_WORDS[name])}.")
         else:
             found[name] = frozenset(values)
     ids = frozenset(_known_ids(found["ids"])) if "ids" in found else None

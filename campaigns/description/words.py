@@ -2,9 +2,9 @@
 
 from typing import Final
 
-from campaigns.device_rule import FORMS, PICKS
+from campaigns.device_rule import PICKS
 from pushplatform.api.description.shapes import choice, either, listed, request, said
-from subscribers.user_agent import BROWSERS
+from subscribers.user_agent import BROWSERS, FORMS
 
 MESSAGE_STATUSES: Final = ("scheduled", "queued", "sending", "paused", "finished", "cancelled", "expired")
 
