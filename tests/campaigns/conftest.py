@@ -21,6 +21,19 @@ def push_service() -> Iterator[LocalPushProcess]:
     process.stop()
 
 
+@pytest.fixture(autouse=True)
+def unhurried(monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
+    """What this process sends does not depend on how fast it is, or how soon it is answered.
+
+    While it waits it works at no other Batch (of an earlier test, for instance), and it may stand still for longer than
+    the usual lease of tests. Tests of just that set it otherwise.
+    """
+    from campaigns import flights  # noqa: PLC0415  (Django is set up after this file is read)
+
+    monkeypatch.setattr(flights, "NESTING_SECONDS", 0.0)
+    settings.PUSH_LEASE_SECONDS = 60
+
+
 @pytest.fixture
 def world(push_service: LocalPushProcess, module_database: str) -> Iterator[World]:
     from tests.campaigns.world import World  # noqa: PLC0415  (Django is set up after this file is read)

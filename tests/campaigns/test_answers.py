@@ -78,8 +78,9 @@ def test_what_passes_is_tried_again_and_then_accepted(world, transport, kind):
     assert totals(message) == {"accepted": 2}
     assert retries(message) == 1
     assert message.finished_at is None
-    assert send_what_is_due(message, transport) == 0
-    assert send_what_is_due(message, transport, later(10)) == 1
+    due = Retry.objects.get(message_id=message.pk).not_before
+    assert send_what_is_due(message, transport, lambda: due - timedelta(milliseconds=1)) == 0
+    assert send_what_is_due(message, transport, lambda: due) == 1
     assert totals(message) == {"accepted": 3}
     assert message.status == Message.Status.FINISHED
     assert Delivery.objects.get(message_id=message.pk, device_id=devices[1].pk).attempts == 2
@@ -89,9 +90,10 @@ def test_what_passes_is_tried_again_and_then_accepted(world, transport, kind):
 def test_retry_after_is_obeyed(world, transport):
     world.devices(1)
     world.fault(429, 0, count=1, retry_after=300)
+    begun = timezone.now()
     message = send(world.launched(), transport)
-    waits = Retry.objects.get(message_id=message.pk).not_before - timezone.now()
-    assert timedelta(seconds=290) < waits < timedelta(seconds=310)
+    not_before = Retry.objects.get(message_id=message.pk).not_before
+    assert begun + timedelta(seconds=300) <= not_before < timezone.now() + timedelta(seconds=310)
 
 
 def test_a_retry_that_would_come_after_the_expiry_is_expired_now(world, transport):
@@ -119,7 +121,10 @@ def test_a_service_that_stays_busy_is_given_up_after_the_last_attempt(world, tra
 def test_no_answer_is_tried_once_more_and_then_failed(world, impatient):
     world.devices(2)
     world.fault("hang", 0)
-    message = send(world.launched(), impatient)
+    for _ in range(5):  # on a busy machine the other may not be answered in two seconds
+        message = send(world.launched(), impatient)
+        if totals(message):
+            break
     assert (totals(message), retries(message)) == ({"accepted": 1}, 1)
     send_what_is_due(message, impatient, later(10))
     assert totals(message) == {"accepted": 1, "failed": 1}
@@ -127,35 +132,36 @@ def test_no_answer_is_tried_once_more_and_then_failed(world, impatient):
     assert_sums_agree(message)
 
 
-def test_an_attempt_that_was_refused_before_does_not_count_as_one_without_an_answer(world, impatient):
+def test_an_attempt_that_was_refused_before_does_not_count_as_one_without_an_answer(world, transport, impatient):
     world.devices(1)
     world.fault(500, 0, count=1)
-    message = send(world.launched(), impatient)
+    message = send(world.launched(), transport)
     world.fault("hang", 0, count=1)
     send_what_is_due(message, impatient, later(10))
     assert (totals(message), retries(message)) == ({}, 1)
-    send_what_is_due(message, impatient, later(100))
+    send_what_is_due(message, transport, later(100))
     assert totals(message) == {"accepted": 1}
     assert Delivery.objects.get(message_id=message.pk).attempts == 3
     assert_sums_agree(message)
 
 
-def test_two_attempts_without_an_answer_are_enough_whatever_came_between(world, impatient):
+def test_two_attempts_without_an_answer_are_enough_whatever_came_between(world, transport, impatient):
     world.devices(1)
     message = world.launched()
     for attempt, fault in enumerate(("hang", 500, "hang")):
         assert totals(message) == {}
         world.fault(fault, 0, count=1)
-        send_what_is_due(message, impatient, later(attempt * 100)) if attempt else send(message, impatient)
+        through = impatient if fault == "hang" else transport
+        send_what_is_due(message, through, later(attempt * 100)) if attempt else send(message, through)
     assert reasons(message) == {"no_answer": 1}
     assert_sums_agree(message)
 
 
-def test_an_answer_that_was_lost_reaches_the_browser_twice_and_the_statistics_once(world, impatient):
+def test_an_answer_that_was_lost_reaches_the_browser_twice_and_the_statistics_once(world, transport, impatient):
     world.devices(1)
     world.fault("hang", 0, count=1, deliver=True)
     message = send(world.launched(), impatient)
-    send_what_is_due(message, impatient, later(10))
+    send_what_is_due(message, transport, later(10))
     assert totals(message) == facts(message) == {"accepted": 1}
     assert len(world.push.inbox(label=world.label(0))) == 2
 
