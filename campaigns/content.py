@@ -76,12 +76,19 @@ class _Check:
         if not isinstance(value, str):
             self.wrong(pointer, "invalid_type", "It must be a text.")
         elif len(value) > MAX_SOURCE:
-            self.wrong(pointer, "too_long", f"It has {len(value)} characters; at most {MAX_SOURCE} are taken.")
+            self._too_long(pointer, value)
         elif _NOT_TEXT.search(value):
             self.wrong(pointer, "invalid_text", "It has characters that are not text (NUL or half a surrogate pair).")
         else:
             return self._template(value, pointer)
         return None
+
+    def _too_long(self, pointer: str, value: str) -> None:
+        if "{{" in value or "{%" in value:
+            self.wrong(pointer, "too_long", f"It has {len(value)} characters; at most {MAX_SOURCE} are taken.")
+        else:  # nothing to be filled: that much is sent
+            detail = f"It has {len(value)} characters; one push message carries {MAX_PLAINTEXT} octets. Shorten it."
+            self.wrong(pointer, "payload_too_large", detail)
 
     def _template(self, value: str, pointer: str) -> Text | None:
         try:

@@ -134,6 +134,7 @@ WRONG: list[tuple[dict[str, Any], str, list[str]]] = [
     ({"content": {"title": "Hello", "colour": "red"}}, "invalid_request", ["/content/colour"]),
     ({"content": {"title": "Hello", "url": "javascript:alert(1)"}}, "invalid_request", ["/content/url"]),
     ({"content": {"title": "Hello", "body": "x" * 3990}}, "payload_too_large", ["/content"]),
+    ({"content": {"title": "Hello", "body": "x" * 9000}}, "payload_too_large", ["/content/body"]),
     ({"ttl": -1}, "invalid_request", ["/ttl"]),
     ({"ttl": 2_419_201}, "invalid_request", ["/ttl"]),
     ({"ttl": 10**40}, "invalid_request", ["/ttl"]),
