@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Final
 
-from django.db import OperationalError, connection
+from django.db import OperationalError, connection, transaction
 from psycopg.errors import QueryCanceled
 
 SETTINGS: Final = {
@@ -42,18 +42,18 @@ def limited(ms: int | None, token: str = "", settings: Mapping[str, str] = SETTI
     Inside a transaction only, whose state is undone when it raises TimedOut or Superseded. `token` names whoever waits:
     what still runs under it is ended first.
     """
-    name = _name(token)
+    wanted = {**settings, "statement_timeout": str(ms or 0), **({"application_name": _name(token)} if token else {})}
     if token:
         end(token)
-    wanted = {**settings, "statement_timeout": str(ms or 0), **({"application_name": name} if name else {})}
     begun = time.monotonic()
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "select set_config(name, value, true) from unnest(%s::text[], %s::text[]) x(name, value)",
-            [list(wanted), list(wanted.values())],
-        )
     try:
-        yield
+        try:
+            with transaction.atomic():
+                _set(wanted)
+                yield
+        finally:
+            if token and not connection.needs_rollback:
+                _leave(token)
     except OperationalError as error:
         if not isinstance(error.__cause__, QueryCanceled):
             raise
@@ -65,15 +65,40 @@ def limited(ms: int | None, token: str = "", settings: Mapping[str, str] = SETTI
 
 def end(token: str) -> int:
     """Ends what runs under this token; how many queries that were."""
-    with connection.cursor() as cursor:
+    with transaction.atomic(), connection.cursor() as cursor:
+        # Who leaves waits for it: a query that is found here is cancelled before its connection goes on to another.
+        cursor.execute("select pg_advisory_xact_lock(%s)", [lock_of(token)])
         cursor.execute(
             "select count(pg_cancel_backend(pid)) from pg_stat_activity"
             " where application_name = %s and state = 'active' and pid <> pg_backend_pid() and usename = current_user",
             [_name(token)],
         )
-        return int(cursor.fetchone()[0])
+        found = int(cursor.fetchone()[0])
+        transaction.set_rollback(True)  # gives the lock back also inside a transaction of the caller's
+    return found
+
+
+def _leave(token: str) -> None:
+    """Gives the token's name away, then lets those finish who have read it: a cancellation that is on its way hits this
+    statement, none that comes after it in this connection."""
+    with connection.cursor() as cursor:
+        cursor.execute("select set_config('application_name', '', true)")
+        cursor.execute("select pg_advisory_xact_lock_shared(%s)", [lock_of(token)])
+
+
+def _set(wanted: Mapping[str, str]) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select set_config(name, value, true) from unnest(%s::text[], %s::text[]) x(name, value)",
+            [list(wanted), list(wanted.values())],
+        )
+
+
+def lock_of(token: str) -> int:
+    """The number of the advisory lock that is held while queries of this token are ended."""
+    return int.from_bytes(hashlib.sha256(f"end {token}".encode()).digest()[:8], signed=True)
 
 
 def _name(token: str) -> str:
     """An application name (63 octets at most) that nobody else's token gives."""
-    return f"count-{hashlib.sha256(token.encode()).hexdigest()[:40]}" if token else ""
+    return f"count-{hashlib.sha256(token.encode()).hexdigest()[:40]}"

@@ -15,7 +15,7 @@ from campaigns.audience import Audience
 from campaigns.device_choice import DeviceChoice
 from campaigns.models import Campaign, CampaignSegment
 from campaigns.previewing import Preview, glance, preview, rounded
-from campaigns.statement_limits import Superseded, TimedOut, end, limited
+from campaigns.statement_limits import Superseded, TimedOut, end, limited, lock_of
 from pushplatform.sites import public_ids
 from pushplatform.sites.models import Site
 from subscribers.errors import Conflict, Invalid
@@ -214,6 +214,46 @@ def test_a_newer_query_of_the_same_person_ends_the_older_one(fresh_database: str
         end("kate")
         thread.join(0.05)
     assert ended == ["superseded"]
+
+
+def test_a_query_that_is_over_takes_the_cancellation_on_its_way_along(fresh_database: str) -> None:
+    came_out: list[Any] = []
+    pid: list[int] = []
+    counted, cancelling = threading.Event(), threading.Event()
+
+    def count_and_go_on() -> None:
+        try:
+            with transaction.atomic(), limited(20_000, "kate"), connection.cursor() as cursor:
+                cursor.execute("select pg_backend_pid()")
+                pid.append(cursor.fetchone()[0])
+                counted.set()
+                cancelling.wait(10)
+        except Superseded:
+            came_out.append("superseded")
+        with connection.cursor() as cursor:
+            cursor.execute("select 'next', pg_sleep(0.5)")
+            came_out.append(cursor.fetchone()[0])
+        connections.close_all()
+
+    thread = threading.Thread(target=count_and_go_on)
+    thread.start()
+    assert counted.wait(10)
+    with transaction.atomic(), connection.cursor() as cursor:
+        # As `end` does it, had it found the query still running.
+        cursor.execute("select pg_advisory_xact_lock(%s)", [lock_of("kate")])
+        cancelling.set()
+        busy = False
+        while not busy:  # either it waits for the lock, or it has gone on to its next statement
+            cursor.execute("select pg_stat_clear_snapshot()")
+            cursor.execute(
+                "select wait_event_type is not distinct from 'Lock' or query like '%%next%%'"
+                " from pg_stat_activity where pid = %s and state = 'active'",
+                pid,
+            )
+            busy = (cursor.fetchone() or (False,))[0]
+        cursor.execute("select pg_cancel_backend(%s)", pid)
+    thread.join(10)
+    assert came_out == ["superseded", "next"]
 
 
 def test_a_query_that_takes_too_long_is_ended_and_leaves_no_limit_behind(site: Site) -> None:
