@@ -262,13 +262,21 @@ class _Frame:
 
     def _made(self) -> str:
         found: dict[str, str] = {}
-        for name, fill in self._varying:
-            value = fill()
-            if not value:  # a member has become empty: it must be left out, or something takes its place
-                values = {name: fill() for name, fill in self._varying}
-                return self._as_format(self._constant | values)
-            found[name] = encode_basestring(value)[1:-1].replace("%", "%%")
-        return self._json % tuple([found[name] for name in self._gaps])
+        name = ""
+        try:
+            for name, fill in self._varying:
+                value = fill()
+                if not value:  # a member has become empty: it must be left out, or something takes its place
+                    break
+                found[name] = encode_basestring(value)[1:-1].replace("%", "%%")
+            else:
+                return self._json % tuple([found[name] for name in self._gaps])
+            values: dict[str, str | None] = {}
+            for name, fill in self._varying:
+                values[name] = fill()
+        except RenderFailed as error:
+            raise RenderFailed(f"in {name}, {error}") from None
+        return self._as_format(self._constant | values)
 
     def target(self, action: str | None) -> str:
         for number, one in enumerate(self._variant.actions):

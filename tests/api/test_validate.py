@@ -87,6 +87,10 @@ def test_a_payload_that_cannot_be_made_says_why(crm: Caller, anna: Device) -> No
     asked = body(content={"title": "{% for a in (1..5000) %}{% for b in (1..5000) %}x{% endfor %}{% endfor %}"})
     preview = crm.post("messages/validate", asked).json()["preview"]
     assert (preview["payload"], preview["reason"]) == (None, "render_failed")
+    assert preview["detail"].startswith("The template fails: in title, loop iteration limit reached")
+    asked = body(content={"title": "{{ params.nothing }}", "body": "{{ 10 | divided_by: 0 }}"})
+    preview = crm.post("messages/validate", asked).json()["preview"]
+    assert preview["detail"].startswith("The template fails: in body, ")
 
 
 ENDLESS = {
