@@ -1,4 +1,5 @@
-// A campaign's page: its numbers follow the server once a second while it is alive; the chart is drawn here.
+// A campaign's page: its numbers follow the server once a second while it is alive, what is told around them every ten;
+// the chart is drawn here.
 
 const first = JSON.parse(document.querySelector("#live").textContent);
 const panel = document.querySelector("[data-progress]");
@@ -75,12 +76,37 @@ function services(lines) {
   );
 }
 
+// Reasons, answers, tables and the chart stand in the page itself.
+async function freshen() {
+  const response = await fetch(location.href).catch(() => null);
+  if (!response?.ok) return;
+  const page = new DOMParser().parseFromString(await response.text(), "text/html");
+  for (const place of document.querySelectorAll("[data-fresh]")) {
+    const fresh = page.querySelector(`[data-fresh="${place.dataset.fresh}"]`);
+    if (fresh) putInPlace(place, fresh);
+  }
+  takeMinutes(page);
+}
+
+// Whoever looks at it keeps what is unfolded, the focus, and what is marked to be copied.
+function putInPlace(place, fresh) {
+  const folds = [...place.querySelectorAll("details")].map((one) => one.open);
+  fresh.querySelectorAll("details").forEach((one, index) => (one.open = folds[index] ?? one.open));
+  const marked = getSelection();
+  if (fresh.innerHTML === place.innerHTML || (!marked.isCollapsed && place.contains(marked.anchorNode))) return;
+  const reached = "a, button, summary";
+  const focused = [...place.querySelectorAll(reached)].indexOf(document.activeElement);
+  place.replaceChildren(...fresh.childNodes);
+  place.querySelectorAll(reached)[focused]?.focus({ preventScroll: true });
+}
+
 async function follow() {
   const trouble = panel.querySelector("[data-trouble]");
   let status = first.status;
-  for (;;) {
+  for (let turn = 1; ; turn += 1) {
     await new Promise((done) => setTimeout(done, 1000));
     if (document.hidden) continue;
+    if (turn % 10 === 0) await freshen();
     try {
       const response = await fetch(panel.dataset.progress, { headers: { Accept: "application/json" } });
       if (!response.ok) throw new Error(String(response.status));
@@ -102,20 +128,20 @@ async function followReceipts() {
     if (document.hidden) continue;
     const response = await fetch(panel.dataset.progress).catch(() => null);
     if (response?.ok) show(await response.json());
+    if (turn % 6 === 5) await freshen();
   }
 }
-
-show(first);
-if (panel) (panel.hasAttribute("data-alive") ? follow : followReceipts)();
 
 // --- The chart: inline SVG
 const SERIES = [["accepted", "pp-line-way"], ["shown", "pp-line-reach"], ["clicked", "pp-line-strong"]];
 const chart = document.querySelector("[data-chart]");
-const minutes = chart ? JSON.parse(document.querySelector("#minutes").textContent) : [];
+let minutes = [];
+let until = 0; // what the chart is drawn up to
+let span = 0;
+let scale = 0;
 
 // Times are the Site's, so they are counted as if they were UTC: no clock of this computer has a say.
 const minuteOf = (at) => Date.parse(`${at}:00Z`) / 60000;
-const span = minutes.length ? minuteOf(minutes[minutes.length - 1].at) - minuteOf(minutes[0].at) : 0;
 
 // The figures of each `size` minutes from the first to the last; `total` adds them up as they go.
 function gather(size, total) {
@@ -131,7 +157,7 @@ function gather(size, total) {
   const before = { accepted: 0, shown: 0, clicked: 0 };
   // A total begins at nothing, and stays what it is until now.
   const points = total ? [{ place: begun - size, ...before }] : [];
-  const last = total ? Math.min(minuteOf(JSON.parse(document.querySelector("#until").textContent)), ended + Math.max(9 * size, (ended - begun) / 4)) : ended;
+  const last = total ? Math.min(until, ended + Math.max(9 * size, (ended - begun) / 4)) : ended;
   for (let place = begun; place <= Math.max(last, ended) && points.length < 3000; place += size) {
     const here = sums.get(place) ?? { accepted: 0, shown: 0, clicked: 0 };
     for (const [name] of SERIES) before[name] += here[name];
@@ -160,24 +186,28 @@ function drawChart(scale) {
   });
 }
 
+// The minutes that a page carries, this one or a newer.
+function takeMinutes(page) {
+  const found = page.querySelector("#minutes");
+  if (!chart || !found) return;
+  minutes = JSON.parse(found.textContent);
+  until = minuteOf(JSON.parse(page.querySelector("#until").textContent));
+  span = minutes.length ? minuteOf(minutes[minutes.length - 1].at) - minuteOf(minutes[0].at) : 0;
+  document.querySelector("[data-scale]").hidden = !minutes.length;
+  if (minutes.length) drawChart(scale);
+  else chart.replaceChildren(Object.assign(document.createElement("p"), { className: "pp-empty", textContent: "Nothing has happened yet." }));
+}
+
 if (chart) {
-  if (!minutes.length) {
-    chart.replaceChildren(Object.assign(document.createElement("p"), { className: "pp-empty", textContent: "Nothing has happened yet." }));
-    document.querySelector("[data-scale]").hidden = true;
-  } else {
-    let size = 0;
-    const choose = (wanted) => {
-      size = wanted;
-      for (const button of document.querySelectorAll("[data-scale] button")) button.setAttribute("aria-pressed", String(Number(button.dataset.minutes) === size));
-      drawChart(size);
-    };
-    document.querySelector("[data-scale]").addEventListener("click", (event) => {
-      const button = event.target.closest("button");
-      if (button) choose(Number(button.dataset.minutes));
-    });
-    choose(size);
-    new ResizeObserver(() => drawChart(size)).observe(chart.parentElement);
-  }
+  document.querySelector("[data-scale]").addEventListener("click", (event) => {
+    const button = event.target.closest("button");
+    if (!button) return;
+    scale = Number(button.dataset.minutes);
+    for (const one of document.querySelectorAll("[data-scale] button")) one.setAttribute("aria-pressed", String(one === button));
+    drawChart(scale);
+  });
+  takeMinutes(document);
+  new ResizeObserver(() => minutes.length && drawChart(scale)).observe(chart.parentElement);
 }
 
 // --- Which table
@@ -188,3 +218,6 @@ document.querySelector("[data-breakdowns]")?.addEventListener("click", (event) =
   for (const rows of document.querySelectorAll("[data-rows-of]")) rows.hidden = rows.dataset.rowsOf !== button.dataset.table;
 });
 for (const stage of document.querySelectorAll("[data-still]")) stage.dataset.shade = document.documentElement.classList.contains("dark") ? "dark" : "light";
+
+show(first);
+if (panel) (panel.hasAttribute("data-alive") ? follow : followReceipts)();
