@@ -9,7 +9,7 @@ from django.db import connection as own
 from django.utils import timezone
 
 from campaigns import choosing, flights, launch, leases, retries, sending
-from campaigns.models import Batch, Campaign, Message, Retry
+from campaigns.models import Batch, Campaign, Message, Retry, ServiceState
 from campaigns.worker_process import make_transport
 from tests.campaigns.pace import fault, pass_time, posts, state, step
 from tests.campaigns.world import World, assert_sums_agree, batch_ids, send, totals
@@ -39,22 +39,30 @@ def patient(hanging):
     transport.close()
 
 
-def test_while_a_push_service_hangs_its_worker_sends_what_goes_to_others(hanging, world, patient):
+def test_while_a_push_service_hangs_its_worker_sends_what_goes_to_others(hanging, world, settings):
     hanging.devices(300, mode="count")
     world.devices(40, mode="count")
-    stuck, free = hanging.launched(), world.launched()
-    assert sending.send_batch(batch_ids(stuck)[0], patient)
-    free.refresh_from_db()
-    stuck.refresh_from_db()
+    for patience in (1.5, 8.0, 32.0):  # on a busy machine the others may not be through by then: once more, with more
+        settings.PUSH_ANSWER_TIMEOUT, transport = patience, make_transport()
+        ServiceState.objects.filter(vapid_key_id=hanging.key.pk).delete()
+        stuck, free, begun = hanging.launched(), world.launched(), posts(hanging)
+        try:
+            assert sending.send_batch(batch_ids(stuck)[0], transport)
+        finally:
+            transport.close()
+        free.refresh_from_db()
+        stuck.refresh_from_db()
+        found = state(hanging)
+        if free.finished_at and free.finished_at < found.throttled_at:
+            break
     assert totals(free) == {"accepted": 40}
-    found = state(hanging)
     assert found.reason == "unreachable"
     assert free.finished_at < found.throttled_at
     assert 25 < (found.paused_until - found.throttled_at).total_seconds() <= 31
-    assert posts(hanging) <= 40  # of 300: a connection each, and what began before it was clear
+    assert posts(hanging) - begun <= 40  # of 300: a connection each, and what began before it was clear
     assert stuck.status == Message.Status.SENDING
     # Only what was really sent may have arrived; for the rest nothing was tried.
-    assert Retry.objects.filter(message_id=stuck.pk, throttled=0).count() == posts(hanging)
+    assert Retry.objects.filter(message_id=stuck.pk, throttled=0).count() == posts(hanging) - begun
 
 
 def test_while_a_push_service_hangs_its_worker_launches_freezes_and_sends_what_goes_to_others(
@@ -170,9 +178,10 @@ NESTED = {"due_elsewhere": (choosing, 1), "claim": (leases, 2), "load_job": (sen
     ids=lambda value: getattr(value, "__name__", value),
 )
 def test_what_fails_at_a_batch_of_another_road_costs_that_batch_alone(
-    hanging, world, patient, settings, monkeypatch, name, strike
+    hanging, world, settings, monkeypatch, name, strike
 ):
-    settings.PUSH_LEASE_SECONDS = 1
+    settings.PUSH_LEASE_SECONDS, settings.PUSH_ANSWER_TIMEOUT = 1, 4.0  # time to get there while the first hangs
+    patient = make_transport()
     hanging.devices(20, mode="count")
     world.devices(40, mode="count")
     stuck, free = hanging.launched(), world.launched()
@@ -194,11 +203,14 @@ def test_what_fails_at_a_batch_of_another_road_costs_that_batch_alone(
     assert Retry.objects.filter(message_id=stuck.pk, throttled=0).count() == posts(hanging)
     [left] = batch_ids(free)
     eventually(lambda: sending.send_batch(left, patient) or Message.objects.get(pk=free.pk).finished_at)
+    patient.close()
     assert totals(free) == {"accepted": 40}
     assert posts(world) == before + 40
 
 
-def test_outcomes_that_cannot_be_written_do_not_harm_the_batch_above_them(hanging, world, patient, monkeypatch):
+def test_outcomes_that_cannot_be_written_do_not_harm_the_batch_above_them(hanging, world, settings, monkeypatch):
+    settings.PUSH_ANSWER_TIMEOUT = 60.0  # nobody waits for what hangs
+    patient = make_transport()
     hanging.devices(20, mode="count")
     world.devices(40, mode="count")
     stuck, free = hanging.launched(), world.launched()
@@ -213,6 +225,7 @@ def test_outcomes_that_cannot_be_written_do_not_harm_the_batch_above_them(hangin
     monkeypatch.setattr(flights, "record", poisoned)
     with pytest.raises(ValueError, match="cannot be written"):
         sending.send_batch(batch_ids(stuck)[0], patient)
+    patient.close()
     free.refresh_from_db()
     assert totals(free) == {"accepted": 40}
     assert free.finished_at
