@@ -165,7 +165,7 @@ MESSAGE: Final[dict[str, Any]] = answer(
     campaign=nullable(said("`cmp_…`")),
     purpose=said(),
     created_at=time(),
-    updated_at=time(),
+    updated_at=time("When its status changed; figures change without it."),
     send_at=nullable(time()),
     expires_at=nullable(time()),
     finished_at=nullable(time()),
@@ -197,7 +197,7 @@ _READ: Final = ("messages:read", "messages:read_all")
 LIST: Final = Operation(
     "listMessages",
     "List messages",
-    "Those of the key's own client; with `messages:read_all` all of the Site.",
+    "Those of the key's own client; with `messages:read_all` all of the Site. Ordered by when their status changed.",
     [
         Answer(
             200,

@@ -30,11 +30,15 @@ def _template(about: str) -> Shape:
     return text(about, least=0, most=MAX_SOURCE)
 
 
+def _segments(about: str) -> Shape:
+    return listed(said("`seg_…`"), about, most=MAX_SEGMENTS)
+
+
 _ACTION: Final = request(
     "",
     required=("action", "title"),
     action=text("Its name in statistics: letters, digits, `.`, `-`, `_`.", most=64, pattern="^[A-Za-z0-9_.-]+$"),
-    title=text(most=MAX_SOURCE),
+    title=text(f"What is written on it. {_TEMPLATE}", most=MAX_SOURCE),
     url=_template("Where a click on it leads."),
     icon=_template("The address of a picture."),
 )
@@ -67,7 +71,6 @@ RECIPIENT: Final = either(
     request("", required=("device_id",), device_id=said("`dev_…`"), **_OWN),
     about="A person by `external_id`, or one browser by `device_id`. Its `devices` override the message's.",
 )
-_SEGMENTS: Final = listed(said("`seg_…`"), most=MAX_SEGMENTS)
 SEND_REQUEST: Final = request(
     "",
     recipients=listed(
@@ -76,8 +79,8 @@ SEND_REQUEST: Final = request(
     audience=request(
         "Everybody in one of these segments, frozen in the background.",
         required=("segments",),
-        segments=_SEGMENTS | {"minItems": 1},
-        exclude=_SEGMENTS,
+        segments=_segments("Whoever is in one of these: `seg_…`.") | {"minItems": 1},
+        exclude=_segments("But nobody who is in one of these."),
     ),
     purpose=text("What consent is asked for: the key of a purpose of the Site. Needed without a campaign.", most=64),
     content=CONTENT,
@@ -91,7 +94,10 @@ SEND_REQUEST: Final = request(
     ),
     expires_at=time("When it is too late; instead of `ttl`."),
     urgency=choice(URGENCIES, "How much battery it is worth (RFC 8030). Left out: `normal`."),
-    collapse_key=text("A newer message with this key replaces an older one that was not delivered or is still shown."),
+    collapse_key=text(
+        "A newer message with this key replaces an older one that was not delivered or is still shown. Chrome keeps the"
+        " messages of four keys for a device that is off, and loses older ones."
+    ),
     send_at=time("Up to 30 days ahead; left out, now."),
     correlation_id=text("Yours: it comes back in every answer about the message."),
 )

@@ -10,8 +10,8 @@ MESSAGE_STATUSES: Final = ("scheduled", "queued", "sending", "paused", "finished
 
 _KINDS: Final = request(
     "",
-    form=listed(choice(FORMS), least=1),
-    browser=listed(choice(BROWSERS), least=1),
+    form=listed(choice(FORMS), "On one of these.", least=1),
+    browser=listed(choice(BROWSERS), "In one of these.", least=1),
 ) | {"minProperties": 1}
 _ABOUT: Final = "Of the devices that may be sent to: all of them, one of each person, or some kinds."
 
@@ -21,7 +21,7 @@ DEVICE_KINDS: Final = either(choice(PICKS), _KINDS, about=_ABOUT)
 DEVICE_RULE: Final = either(
     choice(PICKS),
     _KINDS,
-    request("", required=("ids",), ids=listed(said("`dev_…`"), least=1, most=100)),
+    request("", required=("ids",), ids=listed(said("`dev_…`"), "Of devices: `dev_…`.", least=1, most=100)),
     about=_ABOUT[:-1] + ", or these ids.",
 )
 """As recipients take it."""

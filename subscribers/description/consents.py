@@ -120,18 +120,19 @@ TELL: Final = Operation(
         "",
         required=("purpose", "decision"),
         purpose=text("The key of a purpose of the Site.", most=64),
-        decision=choice(DECISIONS),
+        decision=choice(DECISIONS, "What the person said."),
         wording=either(
             said("The id of a wording."),
             request(
                 "Kept as a version where it is new.",
                 required=("language", "text"),
-                language=text(most=35),
-                text=text(most=LONGEST_WORDING),
+                language=text("In which it was said: `en`, `pt-BR`.", most=35),
+                text=text("Word for word.", most=LONGEST_WORDING),
             ),
+            about="To what the person agreed: the id of a wording, or its language and text.",
         ),
         source=text("Where it happened: `phone`, `shop-account`. 1 to 64 of `a-z 0-9 _ -`.", most=64),
-        occurred_at=time(),
+        occurred_at=time("When the person decided."),
         evidence=any_object(f"At most {LONGEST_EVIDENCE:,} characters of JSON. It goes with an erasure."),
     ),
     examples={

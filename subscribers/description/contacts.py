@@ -35,7 +35,7 @@ _MEMBERS: Final[dict[str, Any]] = {
         "By name (1 to 64 of `a-z A-Z 0-9 _`): a string, number, boolean, date or list of strings. The first value of a"
         " name decides its type.",
     ),
-    "tags": listed(text(most=LONGEST_TAG), most=MOST_TAGS),
+    "tags": listed(text(most=LONGEST_TAG), "All of them, in any order.", most=MOST_TAGS),
     "language": {"type": "string", "maxLength": 35, "description": "As in RFC 5646: `en`, `pt-BR`. Empty: none."},
     "time_zone": {"type": "string", "maxLength": 255, "description": "Such as `Europe/Warsaw`. Empty: none."},
     "owner": {"type": "string", "maxLength": LONGEST_ID, "description": "The CRM id of the sales person in charge."},
@@ -222,6 +222,7 @@ BATCH: Final = Operation(
         required=("contacts",),
         contacts=listed(
             request("", required=("external_id",), external_id=ID, **_MEMBERS, recreate=_RECREATE),
+            f"1 to {MOST_AT_ONCE:,}.",
             least=1,
             most=MOST_AT_ONCE,
         ),

@@ -75,6 +75,7 @@ POST: Final = Operation(
                 occurred_at=time(f"Within the last {OLDEST.days} days; left out, it is now. Needed with an `id`."),
                 id=text("Yours; unique within the Site."),
             ),
+            f"1 to {MOST_AT_ONCE:,}.",
             least=1,
             most=MOST_AT_ONCE,
         ),

@@ -4,17 +4,20 @@ import http.client
 import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
 from time import monotonic
 from typing import Any
 
 import pytest
 import requests
+from django.db import transaction
 from django.utils import timezone
 
 from campaigns.models import Batch, Message, MessageTotal, Receipt
 from campaigns.receipt_tokens import Tokens
 from pushplatform.api.models import Idempotency
 from pushplatform.api.parsing import MAX_BODY
+from pushplatform.sites import public_ids
 from pushplatform.sites.api_keys import make_key
 from pushplatform.sites.models import Site
 from subscribers.models import DeviceStats
@@ -157,6 +160,29 @@ def test_receipts_of_many_browsers_at_once_are_each_counted_once(stack: Stack, s
         assert Receipt.objects.filter(message_id=message.pk).count() == 120
     clicked = DeviceStats.objects.filter(device_id__in=[device.pk for device in devices])
     assert set(clicked.values_list("received", "clicked")) == {(3, 3)}
+
+
+def test_a_message_that_was_being_written_while_others_were_read_is_found_by_asking_a_minute_back(
+    stack: Stack, site: Site
+) -> None:
+    client = new_client(site)
+    headers = {"Authorization": f"Bearer {make_key(client).text}"}
+
+    def read(**query: str) -> list[dict[str, Any]]:
+        address = f"{stack.web_url}/api/v1/messages"
+        data: list[dict[str, Any]] = requests.get(address, query, headers=headers, timeout=30).json()["data"]
+        return data
+
+    with transaction.atomic():
+        late = new_message(site, client=client)
+        given = headers | {"Content-Type": "application/json", "Idempotency-Key": "meanwhile"}
+        body = json.dumps(message_to("NOBODY"))
+        assert requests.post(f"{stack.web_url}/api/v1/messages", body, headers=given, timeout=30).status_code == 202
+        (newest,) = read()
+    late_id = public_ids.encode("msg", late.pk)
+    assert late_id not in [one["id"] for one in read(updated_since=newest["updated_at"])]
+    a_minute_back = datetime.fromisoformat(newest["updated_at"]) - timedelta(minutes=1)
+    assert [one["id"] for one in read(updated_since=a_minute_back.isoformat())] == [late_id, newest["id"]]
 
 
 def test_problems_lead_to_a_page_of_this_server(stack: Stack, headers: dict[str, str]) -> None:

@@ -92,6 +92,27 @@ def test_every_call_shows_examples_that_fit_its_shapes(document: Json) -> None:
                 check(document, content["schema"], shown["value"])
 
 
+def test_every_member_of_a_request_says_what_it_means(document: Json) -> None:
+    shapes = document["components"]["schemas"]
+
+    def unsaid(shape: Json, at: str) -> Iterator[str]:
+        while "$ref" in shape:
+            shape = shapes[shape["$ref"].rpartition("/")[2]]
+        for inner in (*shape.get("anyOf", ()), *([shape["items"]] if "items" in shape else ())):
+            yield from unsaid(inner, at)
+        for name, member in shape.get("properties", {}).items():
+            said = [member, *member.get("anyOf", ())]
+            if not any(one.get("description") or "$ref" in one for one in said):
+                yield f"{at}/{name}"
+            yield from unsaid(member, f"{at}/{name}")
+
+    for name, operation in operations(document):
+        # Definitions of segments have a page of their own, and hold themselves.
+        if (body := operation.get("requestBody")) and "/segments" not in name:
+            assert list(unsaid(body["content"]["application/json"]["schema"], name)) == []
+        assert all(one.get("description") for one in operation.get("parameters", ())), name
+
+
 def test_every_error_type_leads_to_a_page_about_it(document: Json, web: Stack) -> None:
     for code, example in document["components"]["examples"].items():
         address = urlsplit(example["value"]["type"])
@@ -116,6 +137,7 @@ def test_the_page_shows_every_call_and_loads_nothing_from_elsewhere(document: Js
     found = _Page()
     found.feed(page.text)
     assert {operation["operationId"] for _, operation in operations(document)} <= found.ids
+    assert "list of objects<" in page.text
     loaded = {urlsplit(address).netloc for address in found.loaded}
     assert loaded == {""}
     for address in found.loaded:

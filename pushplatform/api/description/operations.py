@@ -13,7 +13,8 @@ Json = dict[str, Any]
 
 HEADERS: Final[Mapping[str, Json]] = {
     "X-Request-Id": {
-        "description": "Names the request in our log: the caller's own, where it sent a sound one.",
+        "description": "Names the request in our log: the caller's own, where it sent 8 to 64 of `A-Z a-z 0-9 _ . -`."
+        " It stays there when a person is erased, so put nobody's id in it.",
         "required": True,
         "schema": said(),
     },
@@ -152,7 +153,8 @@ LISTED: Final = (
         "updated_since",
         "query",
         {"type": "string", "format": "date-time"},
-        "Only what changed then or later. Ask from a minute before the newest `updated_at` that you have.",
+        "Only what changed then or later. To keep a copy in step, ask from a minute before the newest `updated_at` that"
+        " you have: a change that was being written while you read may come with an earlier time.",
     ),
 )
 """What lists take (pagination.py)."""

@@ -16,6 +16,8 @@ Json = Mapping[str, Any]
 DEEPEST: Final = 6
 """Levels of members that are shown; the definitions of segments nest for ever."""
 
+_END_OF_TYPE: Final = re.compile(r"(?<=^string)|(?<=^object)|(?<=^number)|(?<=^integer)")
+"""Where a type is given its plural."""
 _CODE: Final = re.compile("`([^`]+)`")
 
 
@@ -185,7 +187,7 @@ class _Reader:
         if words:
             return f"{', '.join(map(str, words))}{null}"
         if plain == "array":
-            return f"list of {self._type(shape['items'])}{null}"
+            return f"list of {_END_OF_TYPE.sub('s', self._type(shape['items']), count=1)}{null}"
         if shape.get("format") == "date-time":
             return f"time{null}"
         return f"{plain}{_range(shape)}{null}"
