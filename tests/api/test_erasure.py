@@ -125,7 +125,7 @@ def fill(crm: Crm, shop: Site) -> Browser:
             "external_id": WHO,
             "name": MARK,
             "properties": {MARK: MARK},
-            "occurred_at": "2026-11-01T00:00:00Z",
+            "occurred_at": in_days(-20),
             "id": MARK,
         }
     ]
