@@ -12,11 +12,16 @@ def free_port() -> int:
     return next(port for port in _mine if is_free(port))
 
 
-def _shuffled() -> Iterator[int]:
-    """The ports of this process, in an order of its own: each process of a run has others."""
+def _place() -> tuple[int, int]:
+    """Which of how many processes of the run this is: each has ports of its own."""
     processes = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
-    place = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-    ports = list(range(30_000 + place % processes, 32_768, processes))
+    return int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % processes, processes
+
+
+def _shuffled() -> Iterator[int]:
+    """The single ports of this process, in an order of its own."""
+    place, processes = _place()
+    ports = list(range(30_000 + place, 32_768, processes))
     random.shuffle(ports)
     return itertools.cycle(ports)
 
@@ -26,8 +31,10 @@ _mine = _shuffled()
 
 def run_of_free_ports(count: int) -> int:
     """The first of `count` free ports in a row."""
+    place, processes = _place()
+    each = 15_000 // processes
     while True:
-        first = random.randrange(15_000, 30_000)
+        first = 15_000 + place * each + random.randrange(each - count)
         if all(is_free(port) for port in range(first, first + count)):
             return first
 
