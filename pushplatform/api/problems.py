@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
+from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, JsonResponse
 from rest_framework import exceptions
 from rest_framework.response import Response
@@ -15,6 +16,8 @@ from pushplatform.api.problem_codes import PROBLEMS
 from pushplatform.api.request_id import request_id_of
 
 CONTENT_TYPE = "application/problem+json"
+AWAY_SECONDS = 5
+"""How long a caller is asked to wait while the database does not answer."""
 
 log = logging.getLogger(__name__)
 
@@ -96,9 +99,9 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response:
     """What REST framework calls for every exception of a view."""
     request = context["request"]
     problem = _mapped(error, context)
-    if problem is None:
+    if problem is None or problem.status >= 500:
         log.exception("request %s failed", request_id_of(request))
-        problem = Problem("internal_error")
+        problem = problem or Problem("internal_error")
     body = problem_body(problem, request_id_of(request))
     return Response(body, problem.status, headers=problem.headers, content_type=CONTENT_TYPE)
 
@@ -130,6 +133,8 @@ def _mapped(error: Exception, context: dict[str, Any]) -> Problem | None:
             return Problem("bad_request", str(error.detail), status=status)
         case SuspiciousOperation():
             return Problem("bad_request")
+        case InterfaceError() | OperationalError():  # the database is away, full, or ended the statement
+            return Problem("unavailable", headers={"Retry-After": str(AWAY_SECONDS)})
     return None
 
 

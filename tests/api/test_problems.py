@@ -1,6 +1,7 @@
 """Whatever goes wrong under /api/ and /push/ is problem+json."""
 
 import pytest
+from django.db import InterfaceError, OperationalError
 from django.test import Client, RequestFactory
 
 from pushplatform import urls
@@ -68,6 +69,21 @@ def test_what_nobody_expected_is_500_and_tells_nothing_but_its_id(crm: Caller, m
     answer = crm.get("")
     assert_problem(answer, 500, "internal_error")
     assert b"secret" not in answer.content
+
+
+@pytest.mark.parametrize("error", [OperationalError, InterfaceError])
+def test_while_the_database_is_away_it_is_503_and_says_when_to_come_back(
+    crm: Caller, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, error: type[Exception]
+) -> None:
+    def fail(text: str) -> None:
+        raise error("connection refused at a secret place")
+
+    monkeypatch.setattr("pushplatform.api.authentication.find_key", fail)
+    answer = crm.get("")
+    problem = assert_problem(answer, 503, "unavailable")
+    assert int(answer.headers["Retry-After"]) > 0
+    assert b"secret" not in answer.content
+    assert f"request {problem['request_id']} failed" in caplog.text
 
 
 def test_an_error_outside_of_every_view_is_problem_json_too() -> None:
