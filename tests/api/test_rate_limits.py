@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from itertools import count
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -25,8 +26,9 @@ def crm() -> Caller:
 
 
 @pytest.fixture(params=["PostgreSQL", "Redis"])
-def bucket(request: pytest.FixtureRequest, settings: Any) -> str:
-    """Where the buckets are kept."""
+def bucket(request: pytest.FixtureRequest, settings: Any, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Where the buckets are kept. A Redis that is slow on a busy machine is waited for."""
+    monkeypatch.setattr(rate_limits, "REDIS_SECONDS", 60.0)
     settings.RATE_LIMIT_URL = request.getfixturevalue("redis_url") if request.param == "Redis" else ""
     return request.param
 
@@ -88,10 +90,11 @@ def test_an_answer_in_a_form_that_we_do_not_have_counts_as_a_call(crm: Caller) -
 
 
 def test_recipients_weigh(crm: Caller) -> None:
-    limit(crm, 14)  # few, so that none comes back meanwhile
-    assert left(crm.post("messages", message_to(9))) == 13
-    assert left(crm.post("messages", message_to(100))) == 13 - 11
-    assert left(crm.post("messages/validate", message_to(10))) == 0
+    limit(crm, 14)
+    begun = monotonic()
+    for path, recipients, wanted in (("messages", 9, 13), ("messages", 100, 13 - 11), ("messages/validate", 10, 0)):
+        found = left(crm.post(path, message_to(recipients)))
+        assert wanted <= found <= wanted + 14 / 60 * (monotonic() - begun)  # it fills up meanwhile
     refused = assert_problem(crm.post("messages", message_to(20)), 429, "rate_limited")
     assert "costs 3 of the key's 14 units a minute" in refused["detail"]
 
@@ -121,8 +124,10 @@ def test_a_bucket_fills_up_evenly_and_not_beyond_its_limit(crm: Caller) -> None:
     caller = known(60)
     assert rate_limits.take(caller, 60).left == 0
     for seconds, filled in ((10, 10), (1000, 60)):
-        RateBucket.objects.update(left_over=0, at=timezone.now() - timedelta(seconds=seconds))
-        assert rate_limits.take(caller, 1).left == pytest.approx(filled - 1, abs=1)
+        begun = timezone.now()
+        RateBucket.objects.update(left_over=0, at=begun - timedelta(seconds=seconds))
+        found = rate_limits.take(caller, 1).left + 1
+        assert filled <= found <= min(filled + (timezone.now() - begun).total_seconds(), 60)
     RateBucket.objects.update(left_over=30, at=timezone.now() + timedelta(hours=1))  # the clock was set back
     assert rate_limits.take(caller, 1).left == 29
 
@@ -132,6 +137,7 @@ def test_a_redis_that_is_away_is_no_error_and_left_alone_for_a_while(
 ) -> None:
     settings.RATE_LIMIT_URL = "redis://127.0.0.1:1/0"
     rate_limits._redis.cache_clear()
+    monkeypatch.setattr(rate_limits, "REDIS_PAUSE", 600.0)  # on a busy machine three calls may take longer than usual
     asked = []
     monkeypatch.setattr(redis.Connection, "connect", lambda self: asked.append(self) or _refuse())
     limit(crm, 5)
