@@ -70,7 +70,7 @@ def show(admin: Any, request: HttpRequest) -> HttpResponse:
         title="Push services",
         site=current_site(request),
         sections=[
-            {"name": service_name(service), "lines": rows, "answers": answers.get(service, [])}
+            {"service": service, "name": service_name(service), "lines": rows, "answers": answers.get(service, [])}
             for service, rows in sorted(sections.items())
         ],
         left_out=seen.left_out,

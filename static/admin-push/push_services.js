@@ -1,4 +1,5 @@
-// Push services: the lines follow the server every two seconds; a road's history is asked for when it is opened.
+// Push services: the lines follow the server every two seconds, answers and strips every ten; a road's history is asked
+// for when it is opened.
 
 const place = document.querySelector("[data-roads]");
 const kinds = JSON.parse(document.querySelector("#kinds").textContent);
@@ -62,9 +63,10 @@ function troubles(list, lines) {
 
 async function follow() {
   const trouble = document.querySelector("[data-trouble]");
-  for (;;) {
+  for (let turn = 1; ; turn += 1) {
     await new Promise((done) => setTimeout(done, 2000));
     if (document.hidden) continue;
+    if (turn % 5 === 0) await freshen();
     try {
       const response = await fetch(place.dataset.roads, { headers: { Accept: "application/json" } });
       if (!response.ok) throw new Error(String(response.status));

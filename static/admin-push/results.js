@@ -76,37 +76,13 @@ function services(lines) {
   );
 }
 
-// Reasons, answers, tables and the chart stand in the page itself.
-async function freshen() {
-  const response = await fetch(location.href).catch(() => null);
-  if (!response?.ok) return;
-  const page = new DOMParser().parseFromString(await response.text(), "text/html");
-  for (const place of document.querySelectorAll("[data-fresh]")) {
-    const fresh = page.querySelector(`[data-fresh="${place.dataset.fresh}"]`);
-    if (fresh) putInPlace(place, fresh);
-  }
-  takeMinutes(page);
-}
-
-// Whoever looks at it keeps what is unfolded, the focus, and what is marked to be copied.
-function putInPlace(place, fresh) {
-  const folds = [...place.querySelectorAll("details")].map((one) => one.open);
-  fresh.querySelectorAll("details").forEach((one, index) => (one.open = folds[index] ?? one.open));
-  const marked = getSelection();
-  if (fresh.innerHTML === place.innerHTML || (!marked.isCollapsed && place.contains(marked.anchorNode))) return;
-  const reached = "a, button, summary";
-  const focused = [...place.querySelectorAll(reached)].indexOf(document.activeElement);
-  place.replaceChildren(...fresh.childNodes);
-  place.querySelectorAll(reached)[focused]?.focus({ preventScroll: true });
-}
-
 async function follow() {
   const trouble = panel.querySelector("[data-trouble]");
   let status = first.status;
   for (let turn = 1; ; turn += 1) {
     await new Promise((done) => setTimeout(done, 1000));
     if (document.hidden) continue;
-    if (turn % 10 === 0) await freshen();
+    if (turn % 10 === 0) takeMinutes(await freshen());
     try {
       const response = await fetch(panel.dataset.progress, { headers: { Accept: "application/json" } });
       if (!response.ok) throw new Error(String(response.status));
@@ -128,7 +104,7 @@ async function followReceipts() {
     if (document.hidden) continue;
     const response = await fetch(panel.dataset.progress).catch(() => null);
     if (response?.ok) show(await response.json());
-    if (turn % 6 === 5) await freshen();
+    if (turn % 6 === 5) takeMinutes(await freshen());
   }
 }
 
@@ -188,7 +164,7 @@ function drawChart(scale) {
 
 // The minutes that a page carries, this one or a newer.
 function takeMinutes(page) {
-  const found = page.querySelector("#minutes");
+  const found = page?.querySelector("#minutes");
   if (!chart || !found) return;
   minutes = JSON.parse(found.textContent);
   until = minuteOf(JSON.parse(page.querySelector("#until").textContent));

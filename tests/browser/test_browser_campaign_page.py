@@ -1,4 +1,4 @@
-"""A campaign's page that stays open while it is sent."""
+"""Pages that stay open while a campaign is sent."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -15,6 +15,7 @@ from campaigns.models import AnswerSample, Campaign, Message
 from pushplatform.sites.models import Site
 from pushplatform.webpush.outcome import REASONS
 from subscribers.models import Purpose
+from tests.admin.roads import minute
 from tests.browser.browsers import Browser
 from tests.browser.real_platform import Marketer, RealPlatform
 from tests.parts.stack import Stack
@@ -33,6 +34,7 @@ def platform(begin_module_stack: Callable[..., Stack], tmp_path_factory: pytest.
 @pytest.fixture
 def message(platform: RealPlatform) -> Message:
     """A campaign's that began just now, and has nothing to tell yet."""
+    AnswerSample.objects.all().delete()
     site, now = Site.objects.get(), timezone.now()
     purpose = Purpose.objects.get(site=site, key="offers")
     of_both = {"site": site, "purpose": purpose, "content": CONTENT}
@@ -44,12 +46,12 @@ def message(platform: RealPlatform) -> Message:
 
 
 @pytest.fixture
-def page(chromium: Browser, platform: RealPlatform, message: Message) -> Iterator[Page]:
-    """A marketer's, who looks at the campaign."""
+def page(chromium: Browser, platform: RealPlatform) -> Iterator[Page]:
+    """A marketer's, in whose tab time is short."""
+    chromium.context.clear_cookies()
     Marketer(chromium, platform).page.close()
     page = chromium.page()
     page.add_init_script(FAST)
-    page.goto(f"{platform.stack.web_url}/admin/campaigns/campaign/{message.campaign_id}/change/")
     yield page
     page.close()
 
@@ -66,7 +68,10 @@ def answered(message: Message, status: int, body: str) -> None:
     )  # fmt: skip
 
 
-def test_reasons_answers_tables_and_the_chart_follow_what_is_sent(page: Page, message: Message) -> None:
+def test_reasons_answers_tables_and_the_chart_follow_what_is_sent(
+    page: Page, platform: RealPlatform, message: Message
+) -> None:
+    page.goto(f"{platform.stack.web_url}/admin/campaigns/campaign/{message.campaign_id}/change/")
     wrong = page.locator("section", has=page.get_by_role("heading", name="What went wrong, and why"))
     expect(wrong).to_contain_text("Nothing went wrong so far.")
     expect(page.locator("[data-chart]")).to_contain_text("Nothing has happened yet.")
@@ -84,3 +89,14 @@ def test_reasons_answers_tables_and_the_chart_follow_what_is_sent(page: Page, me
     expect(wrong.locator("summary")).to_contain_text("2 kinds")
     expect(wrong.locator("summary")).to_be_focused()
     expect(wrong.locator("details")).not_to_have_attribute("open", "")
+
+
+def test_what_push_services_answer_is_told_where_they_are_watched(
+    page: Page, platform: RealPlatform, message: Message
+) -> None:
+    minute(message.site.vapid_keys.get(), timezone.now(), accepted=5)
+    page.goto(f"{platform.stack.web_url}/admin/campaigns/campaign/push-services/")
+    expect(page.locator("[data-road]")).to_be_visible()
+    expect(page.get_by_text("What push services answered")).to_have_count(0)
+    answered(message, 429, "too many of them")
+    expect(page.get_by_text("too many of them")).to_be_visible()
