@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from campaigns.liquid_text import MAX_SOURCE, BrokenTemplate, Text
+from campaigns.liquid_text import MAX_SOURCE, BrokenTemplate, Text, has_markup
 from campaigns.notification import Action, Content, Problem, Variant, has_literal_host, is_web_address
 from campaigns.payload import RECOMMENDED_PLAINTEXT, Renderer, literal_size
 from pushplatform.webpush.encryption import MAX_PLAINTEXT
@@ -14,6 +14,8 @@ __all__ = ["Content", "ContentError", "Renderer", "parse_content"]
 
 MAX_ACTIONS = 4
 MAX_TRANSLATIONS = 100
+MAX_MARKUP = 100_000
+"""Characters of all texts of a content that have markup: a million take seconds to be parsed."""
 
 _TEXTS, _PICTURES = ("title", "body"), ("icon", "image", "badge")
 _TRANSLATED = {*_TEXTS, "url", *_PICTURES, "actions"}
@@ -56,6 +58,7 @@ def parse_content(raw: Any) -> Content:
 class _Check:
     errors: list[Problem] = field(default_factory=list)
     warnings: list[Problem] = field(default_factory=list)
+    markup: int = 0
 
     def wrong(self, pointer: str, code: str, detail: str) -> None:
         self.errors.append((pointer, code, detail))
@@ -84,13 +87,18 @@ class _Check:
         return None
 
     def _too_long(self, pointer: str, value: str) -> None:
-        if "{{" in value or "{%" in value:
+        if has_markup(value):
             self.wrong(pointer, "too_long", f"It has {len(value)} characters; at most {MAX_SOURCE} are taken.")
         else:  # nothing to be filled: that much is sent
             detail = f"It has {len(value)} characters; one push message carries {MAX_PLAINTEXT} octets. Shorten it."
             self.wrong(pointer, "payload_too_large", detail)
 
     def _template(self, value: str, pointer: str) -> Text | None:
+        before, self.markup = self.markup, self.markup + (len(value) if has_markup(value) else 0)
+        if self.markup > MAX_MARKUP:
+            if before <= MAX_MARKUP:
+                self.wrong("", "too_long", f"Its texts with Liquid have more than {MAX_MARKUP:,} characters together.")
+            return None
         try:
             text = Text(value)
         except BrokenTemplate as error:

@@ -132,6 +132,10 @@ _ENVIRONMENT = _environment()
 _DATA_ERRORS = (LiquidError, ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 
 
+def has_markup(source: str) -> bool:
+    return "{{" in source or "{%" in source
+
+
 class Text:
     """A parsed text.
 
@@ -148,7 +152,7 @@ class Text:
         self._template: BoundTemplate | None = None
         self.always, self.unknown, self.timeless = source, frozenset[str](), True
         self.reads: Members = {}
-        self.literal = "{{" not in source and "{%" not in source
+        self.literal = not has_markup(source)
         if not self.literal:
             self._parse()
 

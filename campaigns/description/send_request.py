@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from campaigns.content import MAX_ACTIONS
+from campaigns.content import MAX_ACTIONS, MAX_MARKUP
 from campaigns.description.words import DEVICE_RULE
 from campaigns.liquid_text import MAX_SOURCE
 from campaigns.send_request import DEFAULT_TTL, MAX_EXTERNAL_ID, MAX_PARAMS, MAX_RECIPIENTS, MAX_SEGMENTS
@@ -51,7 +51,7 @@ _TEXTS: Final[dict[str, Shape]] = {
     "actions": listed(_ACTION, "Buttons. Browsers show two.", most=MAX_ACTIONS),
 }
 CONTENT: Final = request(
-    "What the notification says.",
+    f"What the notification says. All templates together have at most {MAX_MARKUP:,} characters.",
     required=("title",),
     title=text(_TEMPLATE, most=MAX_SOURCE),
     **_TEXTS,

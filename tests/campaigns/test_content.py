@@ -202,6 +202,14 @@ def test_every_problem_is_told_at_once():
     }
 
 
+def test_no_content_takes_long_to_be_read_however_many_texts_it_has():
+    text = "{{ params.a }}" * 285  # nearly as long as one text may be
+    raw = {"title": "Hello", "translations": {f"x{letter}": {"body": text} for letter in "abcdefghijklmnopqrstuvwxyz"}}
+    with pytest.raises(ContentError) as caught:
+        parse_content(raw)
+    assert [(pointer, code) for pointer, code, _ in caught.value.errors] == [("", "too_long")]
+
+
 def test_unknown_variables_and_large_payloads_are_warned_of():
     content = parse_content({"title": "{{ first_name }}", "body": "b" * 2700})
     assert {code for _, code, _ in content.warnings} == {"unknown_variable", "payload_large"}
