@@ -69,7 +69,8 @@ def test_while_a_push_service_hangs_its_worker_launches_freezes_and_sends_what_g
     hanging, world, settings, monkeypatch
 ):
     monkeypatch.setattr(flights, "LAST_ANSWERS_SECONDS", 0.2)
-    settings.PUSH_SWEEP_SECONDS, settings.PUSH_ANSWER_TIMEOUT = 0.5, 60.0
+    monkeypatch.setattr(flights, "NESTING_SECONDS", 60.0)
+    settings.PUSH_SWEEP_SECONDS, settings.PUSH_CONNECT_TIMEOUT, settings.PUSH_ANSWER_TIMEOUT = 0.5, 30.0, 60.0
     hanging.devices(20, mode="count")
     world.devices(40, mode="count")
     stuck, campaign = hanging.launched(), world.campaign(send_at=timezone.now() + timedelta(hours=1))
