@@ -53,6 +53,7 @@ def results(admin: Any, request: HttpRequest, campaign: Campaign) -> HttpRespons
         sides=figures.sides(totals),
         people=found["people"],
         failures=_failures(found["failures"]),
+        unreached=sum(totals[name] for name in ("gone", "failed", "expired", "skipped")),
         answers=answers_of(campaign),
         minutes=[_minute(one) for one in found["minutes"]],
         breakdowns=_breakdowns(found["breakdowns"]),

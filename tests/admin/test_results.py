@@ -237,6 +237,18 @@ def test_home_of_who_has_no_site_says_what_to_do(ours: House) -> None:
     assert "not a member of any site yet" in page
 
 
+def test_before_reasons_are_counted_nobody_is_told_that_nothing_went_wrong(ours: House, browser: Client) -> None:
+    campaign, message = large(ours, "sending")
+    address = reverse("admin:campaigns_campaign_change", args=[campaign.pk])
+    page = browser.get(address).content.decode()
+    assert "115 did not get it. Why, is counted within a minute." in page
+    assert "Nothing went wrong" not in page
+    Message.objects.filter(pk=message.pk).update(figures={"people": {}, "failures": {"rejected": 8}})
+    page = browser.get(address).content.decode()
+    assert "is counted within a minute" not in page
+    assert "rejected</span> ·" in page
+
+
 def test_the_page_shows_what_push_services_answered_as_text(ours: House, browser: Client, theirs: House) -> None:
     campaign, message = large(ours)
     now = timezone.now()
