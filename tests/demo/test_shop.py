@@ -6,9 +6,11 @@ import hmac
 import json
 import re
 import time
+from pathlib import Path
 
 import pytest
 
+from pushplatform.demo import shop
 from pushplatform.demo.shop.__main__ import parse_people
 from pushplatform.demo.shop.site import DEFAULT_PEOPLE, Page, Shop, Visit
 
@@ -115,3 +117,17 @@ def test_people_are_named_in_json_and_mistakes_are_said(customer: Customer) -> N
     for text, problem in (("nonsense", "JSON list"), ('[{"name": "Ewa"}]', "external_id"), ("[]", "nobody")):
         with pytest.raises(argparse.ArgumentTypeError, match=problem):
             parse_people(text)
+
+
+def test_every_button_of_the_shop_says_what_it_asks_customers_for():
+    pages = Path(shop.__file__).parent / "templates"
+    buttons = [
+        button
+        for page in pages.glob("*.html")
+        for button in re.findall(r"<button[^>]*data-push-ask[^>]*>", page.read_text())
+    ]
+    assert len(buttons) >= 5
+    for button in buttons:
+        asked = re.search(r'data-push-purposes="([^"]+)"', button)
+        assert asked, button
+        assert set(asked[1].split()) <= {"offers", "order_updates"}
