@@ -3,12 +3,18 @@
 import pytest
 from django.utils import timezone
 
-from campaigns import refusals, rolling_up
+from campaigns import flights, refusals, rolling_up
 from campaigns.models import Batch, Message, ServiceState
 from campaigns.refusals import EVIDENCE
 from subscribers.models import Device, DeviceStats
 from tests.campaigns.test_answers import later, send_what_is_due
 from tests.campaigns.world import assert_sums_agree, batch_ids, facts, retries, send, totals
+
+
+@pytest.fixture(autouse=True)
+def recorded_together(monkeypatch):
+    """However slowly they come, the answers to a Batch are judged together: what was recorded before has failed."""
+    monkeypatch.setattr(flights, "FLUSH_SECONDS", 60.0)
 
 
 def accepted_before(devices):
