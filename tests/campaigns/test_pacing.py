@@ -1,5 +1,6 @@
 """A push service that says "too many", is in trouble or hangs: nobody is lost, little asked in vain, others go on."""
 
+import os
 from datetime import UTC, timedelta
 
 import pytest
@@ -65,6 +66,21 @@ def test_what_is_throttled_is_given_back_and_not_asked_again_before_its_time(wor
     assert totals(message) == {}
     assert set(Retry.objects.filter(message_id=message.pk).values_list("attempt", "throttled")) == {(1, 1)}
     assert not Batch.objects.filter(message=message, state=Batch.State.LEASED).exists()
+
+
+def test_a_throttled_road_goes_on_at_half_of_what_it_took(world, transport, small):
+    world.devices(8)
+    fault_of_key(world, 429, 8, retry_after=10)
+    begun = timezone.now() - timedelta(seconds=100)
+    ServiceMinute.objects.create(
+        service=6, vapid_key_id=world.key.pk, minute=timezone.now().replace(second=0, microsecond=0),
+        slot=(os.getpid() + 1) % SLOTS, first_at=begun, accepted=12_000, latency=[],
+    )  # fmt: skip
+    send(world.launched(), transport)
+    found = state(world)
+    took = 12_000 / ((found.throttled_at - begun).total_seconds() + 10)  # its rest is part of that time
+    assert found.limit_rate == pytest.approx(took, rel=0.2)
+    assert found.rate == pytest.approx(found.limit_rate / 2)
 
 
 def test_a_rest_is_written_into_the_minutes_it_covers_when_it_begins(world, transport, small):

@@ -4,7 +4,7 @@ import pytest
 from django.utils import timezone
 
 from campaigns import flights, refusals, rolling_up
-from campaigns.models import Batch, Message, ServiceState
+from campaigns.models import Batch, Message, Retry, ServiceState
 from campaigns.refusals import EVIDENCE
 from subscribers.models import Device, DeviceStats
 from tests.campaigns.test_answers import later, send_what_is_due
@@ -38,6 +38,7 @@ def test_a_key_refused_by_20_devices_of_which_5_were_accepted_before_is_paused_a
     assert paused(world)
     assert facts(message) == {}
     assert retries(message) == 30
+    assert not Retry.objects.filter(message_id=message.pk, throttled=0).exists()  # no attempt of theirs counts
     assert message.status == Message.Status.SENDING
     assert not Device.objects.filter(site=world.site).exclude(status=Device.Status.ACTIVE).exists()
 
