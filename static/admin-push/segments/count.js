@@ -2,6 +2,7 @@
 // else is told of the people waits until nobody writes: the database has its hands free for the next number.
 
 import { make, pause, sentence, whole } from "./elements.js";
+import { released } from "./pressing.js";
 
 const PAUSE_MS = 300; // who has not written for so long has the new number at once
 const WAIT_MS = 50; // a key that repeats itself, or a paste, is counted once
@@ -50,22 +51,20 @@ export class Count {
     this.#asking = new AbortController();
     const { signal } = this.#asking;
     this.#stale();
-    const waiting = setTimeout(() => {
-      this.part("count-state").textContent = "counting…";
-      this.#note(""); // it spoke of the definition before
-    }, SAY_COUNTING_MS);
-    signal.addEventListener("abort", () => clearTimeout(waiting));
     const definition = this.definition();
     const exact = new AbortController(); // aborted when the exact number is there
-    this.#glance(definition, AbortSignal.any([signal, exact.signal])).then((shown) => shown && clearTimeout(waiting));
+    const glanced = new AbortController(); // or that of a sample
+    const any = AbortSignal.any([signal, exact.signal, glanced.signal]);
+    pause(SAY_COUNTING_MS, any).then(released).then(() => any.aborted || this.#sayCounting(), () => null);
+    this.#glance(definition, AbortSignal.any([signal, exact.signal])).then((shown) => shown && glanced.abort());
     let answer;
     try {
       answer = this.asking.counted(definition) ?? (await this.asking.count({ definition, signal }));
     } catch {
       if (!signal.aborted) answer = { ok: false, status: 0, body: {} };
     }
-    clearTimeout(waiting);
     exact.abort();
+    await released();
     if (signal.aborted) return;
     if (answer.status === 409) return this.now(); // a question of before came to the database after this one
     this.part("count-state").textContent = "";
@@ -76,10 +75,16 @@ export class Count {
     await pause(IDLE_MS, signal).then(() => this.#tellMore(definition, signal), () => null);
   }
 
+  #sayCounting() {
+    this.part("count-state").textContent = "counting…";
+    this.#note(""); // it spoke of the definition before
+  }
+
   // A first look: the number of a sample, until the exact one is there; whether it was shown.
   async #glance(definition, signal) {
     const wanted = { definition, signal, more: { glance: "" } };
     const answer = await pause(GLANCE_MS, signal).then(() => this.asking.about("count", wanted)).catch(() => null);
+    await released();
     if (signal.aborted || !answer?.ok || !(answer.body.figures || answer.body.below)) return false;
     this.part("count-body").classList.remove("pp-stale");
     this.strip.classList.remove("pp-stale");
@@ -162,6 +167,7 @@ export class Count {
   async #askEveryone() {
     const more = { purpose: null, without: null, devices: '"all"', tab: `${Math.random()}` };
     const answer = await this.asking.about("count", { definition: { all: [] }, more }).catch(() => null);
+    await released();
     if (!answer?.ok || !answer.body.figures) return;
     this.#everyone = answer.body.figures.matched;
     if (this.last) this.#drawWaterfall(this.last);
@@ -169,6 +175,7 @@ export class Count {
 
   async #showPeople(definition, signal) {
     const answer = await this.asking.about("sample", { definition, signal }).catch(() => null);
+    await released();
     if (signal.aborted || !answer?.ok) return;
     const { people } = answer.body;
     this.part("people").hidden = !people.length;

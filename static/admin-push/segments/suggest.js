@@ -1,6 +1,7 @@
 // A list of suggestions below a text input: a combobox as the ARIA practices describe it.
 
 import { freshId, icon, make, numbered, placeBelow, rounded } from "./elements.js";
+import { released } from "./pressing.js";
 
 const SLOW_MS = 120;
 
@@ -51,6 +52,7 @@ export function suggestions(input, { load, pick, chosen = () => false, many = fa
     loading = new AbortController();
     const { signal } = loading;
     const found = await load(input.value, signal).catch(() => []);
+    await released();
     if (!signal.aborted) show(found);
   }
 

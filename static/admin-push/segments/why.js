@@ -1,6 +1,7 @@
 // "Why is … not here?": each rule with its verdict and what was found, then the steps after the segment.
 
 import { make } from "./elements.js";
+import { released } from "./pressing.js";
 
 export function answerWhy(place, { asking, definition, contact }) {
   const input = place.querySelector("[data-who]");
@@ -14,6 +15,7 @@ export function answerWhy(place, { asking, definition, contact }) {
     const { signal } = controller;
     answer.classList.add("pp-stale");
     const found = await asking.about("why", { definition: definition(), signal, more: { who: input.value.trim() } }).catch(() => null);
+    await released();
     if (signal.aborted) return;
     answer.classList.remove("pp-stale");
     if (found?.ok) answer.replaceChildren(...said(found.body, contact));
