@@ -16,6 +16,8 @@ from tests.browser.notification_daemon import Desktop
 Kind = Literal["chromium", "firefox"]
 
 EXECUTABLES: dict[Kind, str] = {"chromium": "/usr/bin/chromium", "firefox": "/usr/bin/firefox-esr"}
+#: A service worker's first start and the first answer of a push service are slow on a busy machine.
+PATIENCE_MS = 60_000
 #: A port where nothing listens: whatever is not this machine is sent there and fails at once.
 NOWHERE = 9
 
@@ -129,7 +131,9 @@ class Browser:
 
     def page(self) -> Page:
         """A new tab."""
-        return self.context.new_page()
+        page = self.context.new_page()
+        page.set_default_timeout(PATIENCE_MS)
+        return page
 
     def tabs(self) -> list[str]:
         """The addresses of all tabs that show a page."""

@@ -68,7 +68,6 @@ class Marketer:
     def __init__(self, browser: Browser, platform: RealPlatform) -> None:
         self._admin = f"{platform.stack.web_url}/admin"
         self.page: Page = browser.page()
-        self.page.set_default_timeout(PATIENCE_SECONDS * 1000)
         self.page.goto(f"{self._admin}/login/")
         self.page.fill("input[name=username]", "marketer")
         self.page.fill("input[name=password]", PASSWORD)

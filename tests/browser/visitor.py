@@ -5,12 +5,10 @@ from typing import Any, TypeVar, cast
 
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.browsers import Browser
+from tests.browser.browsers import PATIENCE_MS, Browser
 from tests.browser.notification_daemon import Alert, Desktop
 
 Found = TypeVar("Found")
-#: A service worker's first start and the first answer of a push service are slow on a busy machine.
-PATIENCE_MS = 60_000
 expect.set_options(timeout=PATIENCE_MS)
 
 
@@ -20,7 +18,6 @@ class Visitor:
     def __init__(self, browser: Browser, desktop: Desktop, shop_url: str) -> None:
         self.browser, self.desktop, self.shop_url = browser, desktop, shop_url
         self.page: Page = browser.page()
-        self.page.set_default_timeout(PATIENCE_MS)
         self.complaints: list[str] = []
         self._came_after = len(desktop.alerts)
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
