@@ -13,7 +13,7 @@ from campaigns.admin.segment_form import LONGEST, NO_JSON, faults_of
 from campaigns.audience import Audience
 from campaigns.device_choice import DeviceChoice
 from campaigns.previewing import Superseded, examples, glance, preview, rounded
-from campaigns.segment_fields import CATALOGUE
+from campaigns.segment_fields import CATALOGUE, parse
 from campaigns.statement_limits import end
 from pushplatform.sites.access import Right
 from pushplatform.sites.admin.scope import site_for
@@ -110,9 +110,8 @@ def _count(request: HttpRequest) -> JsonResponse:
         return refused.answer
     except Superseded:
         return JsonResponse({"superseded": True}, status=409)
-    except DefinitionError as error:  # its own was read already
-        detail = f"what is left out cannot be worked out: {error.errors[0].detail}"
-        return _refused([{"at": "", "code": "broken_exclusion", "detail": detail}]).answer
+    except DefinitionError:  # its own was read already
+        return _refused([{"at": "", "code": "broken_exclusion", "detail": broken_exclusion(asked)}]).answer
     figures = found.waterfall and found.waterfall._asdict()
     if figures and not found.exact:
         figures = {name: rounded(number) for name, number in figures.items()}
@@ -148,6 +147,16 @@ def sample(request: HttpRequest) -> JsonResponse:
     return JsonResponse(
         {"people": [{"id": one.pk, "name": name_of(one) or "", "crm": one.external_id} for one in people.values()]}
     )
+
+
+def broken_exclusion(asked: Asked) -> str:
+    """Which of the segments that are left out cannot be worked out, and why; a sentence without its full stop."""
+    for one in asked.without:
+        try:
+            parse(one.definition, asked.site.pk)
+        except DefinitionError as error:
+            return f"“{one.name}” is to be left out and cannot be worked out: {error.errors[0].detail}"
+    return "What is to be left out has changed meanwhile: count again"
 
 
 def _of_sample(asked: Asked) -> str:

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from campaigns import explaining
 from campaigns.admin.contact_names import name_of
-from campaigns.admin.segment_count import Asked, Refused, asked_for
+from campaigns.admin.segment_count import Asked, Refused, asked_for, broken_exclusion
 from campaigns.explaining import DeviceExplained, Explained, Step
 from pushplatform.sites import public_ids
 from pushplatform.sites.admin.scope import when
@@ -32,8 +32,8 @@ def why(request: HttpRequest) -> JsonResponse:
         found = explaining.explain(asked.audience, devices, asked.purpose, timezone.now())
     except Refused as refused:
         return refused.answer
-    except DefinitionError as error:
-        return JsonResponse({"error": f"It cannot be worked out: {error.errors[0].detail}."}, status=422)
+    except DefinitionError:  # its own was read already
+        return JsonResponse({"error": f"{broken_exclusion(asked)}."}, status=422)
     except LookupError as error:
         return JsonResponse({"error": str(error.args[0])}, status=422)
     contact = devices[0].contact if devices else None

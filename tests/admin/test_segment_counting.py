@@ -80,10 +80,16 @@ def test_an_unknown_choice_of_devices_is_refused(ours: House, browser: Client, d
     assert (answer.status_code, answer.json()["faults"][0]["code"]) == (422, "devices")
 
 
-def test_a_broken_exclusion_is_told_and_not_left_out(ours: House, browser: Client) -> None:
+def test_a_broken_exclusion_is_named_and_not_left_out(ours: House, browser: Client) -> None:
+    fine = ours.new_segment("Fine", {"all": []})
     broken = ours.new_segment("Broken", {"field": "contact.attributes.gone", "op": "is_set"})
-    answer = asked(browser, ours, "count", {"all": []}, without=broken.pk)
-    assert answer.json()["faults"][0]["code"] == "broken_exclusion"
+    without = {"without": [fine.pk, broken.pk]}
+    (fault,) = asked(browser, ours, "count", {"all": []}, **without).json()["faults"]
+    assert fault["code"] == "broken_exclusion"
+    why_not = asked(browser, ours, "why", {"all": []}, who=ours.contact.external_id, **without)
+    assert why_not.status_code == 422
+    for said in (fault["detail"], why_not.json()["error"]):
+        assert said.startswith("“Broken” is to be left out and cannot be worked out: there is no attribute 'gone'")
 
 
 def test_another_sites_purpose_and_segment_have_no_say(ours: House, theirs: House, browser: Client) -> None:

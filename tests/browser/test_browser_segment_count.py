@@ -7,6 +7,8 @@ from typing import Any
 
 from playwright.sync_api import Page, Route, expect
 
+from pushplatform.sites.models import Site
+from subscribers.models import Segment
 from tests.browser.segment_builder import marketers, page, platform, says, shows, staff, tag
 from tests.browser.segment_people import people
 
@@ -52,17 +54,42 @@ def test_the_number_of_a_sample_stands_there_until_the_exact_one_comes(page: Pag
     expect(state).to_have_text("± 7 % · counting exactly…")
     expect(body).not_to_have_class(re.compile("pp-stale"))
     expect(body).to_have_attribute("aria-busy", "true")
+    about.update({"figures": None, "error": None, "few": True, "below": 3_400})
+    page.get_by_label("Counted for").select_option(label="Offers")
+    expect(page.locator("[data-total]")).to_have_text("Fewer than 3,400 devices")
+    steps = page.locator("[data-waterfall]")
+    expect(steps).to_be_visible()  # nothing moves for a moment, the old ones are dimmed
+    expect(steps).to_have_class(re.compile("pp-stale"))
     held[-1].continue_()
     expect(page.locator("[data-total]")).to_have_text("0 people · 0 devices")
     expect(state).to_have_text("")
     expect(body).to_have_attribute("aria-busy", "false")
+    expect(steps).not_to_have_class(re.compile("pp-stale"))
+
+
+def test_a_segment_that_is_left_out_and_broken_is_named_beside_the_number(page: Page) -> None:
+    broken = Segment.objects.create(
+        site=Site.objects.get(), name="Of another time", definition={"field": "contact.attributes.gone", "op": "is_set"}
+    )
+    page.reload()
+    says(page, len(list(people())))
+    page.get_by_text("Without other segments").click()
+    page.get_by_label(broken.name).check()
+    note = page.locator("[data-count-note]")
+    expect(note).to_contain_text("“Of another time” is to be left out and cannot be worked out: there is no attribute")
+    expect(page.locator("[data-faults]")).to_be_empty()  # its rules are not those of this segment
+    page.get_by_label(broken.name).uncheck()
+    expect(note).to_be_hidden()
+    broken.delete()
 
 
 def test_a_count_that_failed_is_asked_again(page: Page) -> None:
     says(page, len(list(people())))
-    page.route("**/segment/count/**", lambda route: route.fulfill(status=500), times=1)
+    failing = [True]  # until the page has been seen to say so: it asks again after three seconds
+    page.route("**/segment/count/**", lambda route: route.fulfill(status=500) if failing else route.continue_())
     shows(page, {"all": [tag("nobody")]})
     expect(page.locator("[data-count-note]")).to_contain_text("It could not be counted. What you wrote is kept")
+    failing.clear()
     expect(page.locator("[data-total]")).to_have_text(re.compile("^0 people"))
     expect(page.locator("[data-count-note]")).to_be_hidden()
 

@@ -25,6 +25,8 @@ export class Count {
     Object.assign(this, { pane, asking, definition, faulty, contact, showsPeople });
     this.part = (name) => pane.querySelector(`[data-${name}]`);
     this.strip = document.querySelector("[data-count-strip]");
+    // The strip of a phone says the same number, and would cover it.
+    new IntersectionObserver((seen) => this.strip.toggleAttribute("data-away", seen.at(-1).isIntersecting)).observe(this.part("total"));
   }
 
   soon() {
@@ -112,7 +114,9 @@ export class Count {
 
   #unfinished({ status, body }) {
     const faults = body.faults ?? [];
-    this.#note(faults.length && !this.last ? "It matches nobody until the marked rule is mended."
+    const leftOut = faults.find(({ code }) => code === "broken_exclusion");
+    this.#note(leftOut ? `${sentence(leftOut.detail)} Take it out, or mend it on its own page.`
+      : faults.length && !this.last ? "It matches nobody until the marked rule is mended."
       : faults.length ? "The number is that of before: finish the marked rule, then it is counted anew."
       : status === 0 ? "It could not be counted: the server did not answer. What you wrote is kept; it is asked again." : "It could not be counted. What you wrote is kept; it is tried again.");
     this.part("words").classList.add("pp-stale");
@@ -136,7 +140,8 @@ export class Count {
     this.#note(meanwhile ? "" : few ? "A sample of the devices holds fewer than a hundred of them: too few to say a number."
       : !figures ? "Counting takes too long, even a sample. It can be saved and used all the same."
       : about ? "Counted in a sample: an exact count would take too long while you write." : "");
-    this.part("waterfall").hidden = !figures;
+    this.part("waterfall").hidden = !figures && !(meanwhile && this.last); // nothing moves for the moment that it is not known
+    this.part("waterfall").classList.toggle("pp-stale", !figures);
     if (figures) this.#drawWaterfall(found);
     clearTimeout(this.saying);
     if (meanwhile) return;

@@ -175,7 +175,7 @@ function inWords({ at, code, detail }) {
 }
 const isUnfinished = ({ words }) => words.startsWith("Not finished");
 function faulty(found) {
-  faults = found.map((fault) => ({ ...fault, node: nodeAt(places, fault.at), words: inWords(fault) })).map((fault) => ({ ...fault, unfinished: isUnfinished(fault) }));
+  faults = found.filter(({ code }) => code !== "broken_exclusion").map((fault) => ({ ...fault, node: nodeAt(places, fault.at), words: inWords(fault) })).map((fault) => ({ ...fault, unfinished: isUnfinished(fault) }));
   mark();
 }
 function mark() {
@@ -245,12 +245,11 @@ form.querySelector("[data-counted-for]").addEventListener("change", () => count.
 
 form.addEventListener("submit", (event) => {
   if (event.submitter?.formAction && event.submitter.hasAttribute("formaction")) return;
-  const wrong = faults.filter(({ code }) => code !== "broken_exclusion");
-  if (broken || wrong.length) {
+  if (broken || faults.length) {
     event.preventDefault();
     event.stopImmediatePropagation();
-    const first = wrong.find(({ node }) => node)?.node;
-    speak(`It cannot be saved yet. ${wrong[0]?.words ?? ""}`);
+    const first = faults.find(({ node }) => node)?.node;
+    speak(`It cannot be saved yet. ${faults[0]?.words ?? ""}`);
     form.querySelector("[data-faults]").textContent = `It cannot be saved yet: ${broken ? "this is no JSON." : "finish the marked rule."}`;
     if (first && jsonView.hidden) focusOn({ node: { id: first }, part: "value" });
     return;
