@@ -98,12 +98,23 @@ def test_an_events_name_is_suggested_and_its_properties_are_compared_as_numbers(
     page.get_by_label("Value of the property").fill("20")
     rule = {"field": "event", "op": "within", "value": "30d", "name": "cart_abandoned"}
     assert written(page) == {"all": [rule | {"where": [{"property": "total", "op": "gt", "value": 20}]}]}
+    page.get_by_label("How it compares").first.select_option(label="at least")
+    for label in ("Property", "Value of the property"):  # wide enough to be read beside a number and a span of time
+        place = page.get_by_label(label, exact=True).bounding_box()
+        assert place
+        assert place["width"] > 120
 
 
 def test_everything_fits_on_a_phone(page: Page) -> None:
     page.set_viewport_size({"width": 390, "height": 844})
     shows(page, {"all": [tag("a"), {"any": [tag("b"), {"field": "engagement.shown_count", "op": "gte", "value": 1}]}]})
     assert page.evaluate("document.documentElement.scrollWidth") == 390
+    strip, number = page.locator("[data-count-strip]"), page.locator("[data-total]")
+    expect(strip).to_be_visible()
+    number.scroll_into_view_if_needed()
+    expect(strip).to_be_hidden()  # it says the same, and would cover it
+    page.locator("#who-title").scroll_into_view_if_needed()
+    expect(strip).to_be_visible()
     page.locator("[data-part=field]").last.click()
     panel = page.get_by_role("dialog", name="Choose a field").bounding_box()
     assert panel
