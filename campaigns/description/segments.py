@@ -157,7 +157,13 @@ PREVIEW: Final = Operation(
                 few=boolean("The sample held too few to say a number."),
                 words=said("Such as `41,203` or `about 61,000 ± 3 %`."),
                 waterfall=nullable(answer("Devices left after each step.", **{name: integer() for name in _STEPS})),
-                sample=listed(answer(device_id=said(), external_id=nullable(said()))),
+                sample=listed(
+                    answer(
+                        "One of some devices; none for a key without the scope `contacts:read`.",
+                        device_id=said(),
+                        external_id=nullable(said()),
+                    )
+                ),
             ),
             {
                 "exact": Example(
@@ -199,7 +205,8 @@ PREVIEW: Final = Operation(
 EXPLAIN: Final = Operation(
     "explainSegment",
     "Explain why somebody is in a segment or not",
-    "Each rule with its verdict and the value found, for each device of the person, then the steps after it.",
+    "Each rule with its verdict and the value found, for each device of the person, then the steps after it. That is "
+    "personal data: the key needs the scope `contacts:read` as well.",
     [
         Answer(
             200,

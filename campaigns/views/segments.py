@@ -70,7 +70,10 @@ class OneSegment(APIView):
 
 
 class PreviewSegment(APIView):
-    """`POST /api/v1/segments/preview`: how many a definition, or a saved segment, would reach, and who, for example."""
+    """`POST /api/v1/segments/preview`: how many a definition, or a saved segment, would reach, and who, for example.
+
+    Who, is told to keys that may read contacts.
+    """
 
     required_scope = {"POST": Scope.SEGMENTS_READ}
 
@@ -81,7 +84,7 @@ class PreviewSegment(APIView):
             end(f"{token} sample")  # of the one before: nobody waits for it
         try:
             found = preview(audience, token=token)
-            sample = examples(audience, token=token and f"{token} sample")
+            sample = examples(audience, token=token and f"{token} sample") if _sees_people(request) else []
         except Superseded:
             raise Problem("superseded", "A newer preview with this token was asked for.") from None
         except DefinitionError as error:  # an excluded one: the other was read already
@@ -90,11 +93,16 @@ class PreviewSegment(APIView):
 
 
 class ExplainSegment(APIView):
-    """`POST /api/v1/segments/explain`: why a contact or a device is in it or not, rule by rule."""
+    """`POST /api/v1/segments/explain`: why a contact or a device is in it or not, rule by rule; personal data, so for
+    keys that may read contacts as well."""
 
     required_scope = {"POST": Scope.SEGMENTS_READ}
 
     def post(self, request: Request) -> Response:
+        if not _sees_people(request):
+            raise Problem(
+                "missing_scope", "It shows personal data: the API key's client lacks the scope contacts:read."
+            )
         names = ("definition", "segment", "purpose", "exclude", "devices", "external_id", "device_id")
         audience, purpose, body = _audience(request, names)
         devices, asked = _devices_of(body, _site(request))
@@ -111,6 +119,11 @@ class ExplainSegment(APIView):
                 "devices": [one.as_json() for one in shown],
             }
         )
+
+
+def _sees_people(request: Request) -> bool:
+    caller: Caller = request.auth
+    return Scope.CONTACTS_READ in caller.scopes
 
 
 def _token(request: Request, body: Fields) -> str:

@@ -31,7 +31,7 @@ def site() -> Site:
 
 @pytest.fixture
 def crm(site: Site) -> Caller:
-    return Caller(new_client(site, Scope.SEGMENTS_READ, Scope.SEGMENTS_WRITE))
+    return Caller(new_client(site, Scope.SEGMENTS_READ, Scope.SEGMENTS_WRITE, Scope.CONTACTS_READ))
 
 
 @pytest.fixture
@@ -157,6 +157,15 @@ def test_a_preview_names_what_is_wrong(crm: Caller, site: Site, change: dict[str
     answer = crm.post("segments/preview", {"definition": FIREFOX} | change)
     assert answer.status_code == 422
     assert [error["pointer"] for error in answer.json()["errors"]] == [pointer]
+
+
+def test_people_are_shown_to_keys_that_may_read_contacts_alone(crm: Caller, site: Site, anna: list[Device]) -> None:
+    crm.client.scopes = [Scope.SEGMENTS_READ]
+    crm.client.save()
+    found = crm.post("segments/preview", {"definition": PRO}).json()
+    assert (found["count"], found["sample"]) == (2, [])
+    answer = crm.post("segments/explain", {"definition": PRO, "external_id": "ANNA"})
+    assert "contacts:read" in assert_problem(answer, 403, "missing_scope")["detail"]
 
 
 def test_an_explanation_shows_each_rule_with_the_value_found(crm: Caller, site: Site, anna: list[Device]) -> None:
