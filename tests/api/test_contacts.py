@@ -316,5 +316,6 @@ def test_a_thousand_contacts_take_as_many_queries_as_two(shop: Site, web: Stack)
             assert not [one for one in upsert_many(shop, given, timezone.now()) if one.failed]
         return len(caught)
 
+    queries([Given("first")])  # the key of public ids is read once in a process
     few = queries([Given(f"F{n}", attributes={"f": n}) for n in range(2)])
     assert queries([Given(f"M{n}", attributes={"m": n}) for n in range(500)]) == few

@@ -41,6 +41,7 @@ def page(chromium: Any, localpush: LocalPushProcess) -> Iterator[Page]:
 def test_a_push_appears_while_one_looks_and_a_click_there_is_reported(
     page: Page, localpush: LocalPushProcess, sender: Sender, receipts: ReceiptsServer
 ) -> None:
+    localpush.call("DELETE", "/inbox.json")  # what earlier tests sent
     expect(page.locator("#empty")).to_contain_text("Nothing has arrived yet")
     browser = localpush.browser(sender.public_key, label="CRM-42", receipts_url=receipts.url)
     actions = [{"action": "track", "title": "Track it"}]
