@@ -9,7 +9,7 @@ from django.db import connection as own
 from django.utils import timezone
 
 from campaigns import choosing, flights, launch, leases, retries, sending
-from campaigns.models import Batch, Campaign, Message, Retry, ServiceState
+from campaigns.models import Batch, Campaign, Lane, Message, Retry, ServiceState
 from campaigns.worker_process import make_transport
 from tests.campaigns.pace import fault, pass_time, posts, state, step
 from tests.campaigns.world import World, assert_sums_agree, batch_ids, send, totals
@@ -84,6 +84,16 @@ def test_while_a_push_service_hangs_its_worker_launches_freezes_and_sends_what_g
     assert sent.exists()  # nobody else was there to launch it
     assert totals(campaign.messages.get()) == {"accepted": 40}
     assert waiting(stuck) == 20
+
+
+def test_who_waits_for_one_push_service_would_rather_send_to_another(world, other):
+    other.devices(1)
+    world.devices(1, service=1)
+    same, another = other.launched(), world.launched()
+    assert batch_ids(same) < batch_ids(another)
+    elsewhere = choosing.due_elsewhere(Lane.CAMPAIGN, [(6, world.key.pk)], [6])
+    assert [elsewhere] == batch_ids(another)
+    assert [choosing.due_elsewhere(Lane.CAMPAIGN, [(6, world.key.pk)], [1, 6])] == batch_ids(same)
 
 
 def test_a_few_requests_that_hang_do_not_keep_their_process_from_the_rest_of_the_campaign(world, settings, patient):

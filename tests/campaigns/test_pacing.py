@@ -177,6 +177,7 @@ def test_a_503_with_retry_after_as_a_date_is_obeyed(world, transport, small):
     found = state(world)
     assert found.reason == "unavailable"
     assert 105 < (found.paused_until - found.throttled_at).total_seconds() <= 121
+    assert set(Retry.objects.filter(message_id=message.pk).values_list("throttled", flat=True)) == {1}  # put off only
     pass_time(STEP)
     world.push.call("DELETE", "/faults")
     begun = posts(world)
