@@ -27,7 +27,7 @@ class Crm:
         data = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
         given = {name.replace("_", "-"): value for name, value in headers.items()}
         given.setdefault("Content-Type", "application/json")
-        return self.session.request(method, self.base + path, data=data, headers=given, timeout=30)
+        return self.session.request(method, self.base + path, data=data, headers=given, timeout=120)
 
     def get(self, path: str) -> requests.Response:
         return self.call("GET", path)

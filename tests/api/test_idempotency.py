@@ -50,14 +50,14 @@ class Call:
 
     def make(self, **members: Any) -> requests.Response:
         url = f"{self.stack.web_url}/api/v1/messages"
-        return requests.post(url, headers=self.headers, data=json.dumps(self.body | members), timeout=30)
+        return requests.post(url, headers=self.headers, data=json.dumps(self.body | members), timeout=120)
 
     def make_and_vanish(self) -> socket.socket:
         """Sends the request and never reads an answer."""
         body = json.dumps(self.body).encode()
         lines = [f"{name}: {value}" for name, value in self.headers.items()]
         head = ["POST /api/v1/messages HTTP/1.1", "Host: localhost", f"Content-Length: {len(body)}", *lines, "", ""]
-        line = socket.create_connection(("127.0.0.1", self.stack.web_port), 10)
+        line = socket.create_connection(("127.0.0.1", self.stack.web_port), 60)
         line.sendall("\r\n".join(head).encode() + body)
         return line
 

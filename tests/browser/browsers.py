@@ -98,6 +98,7 @@ class Browser:
             self._profile,
             executable_path=EXECUTABLES["chromium"],
             headless=True,
+            timeout=2 * PATIENCE_MS,
             env=environment,
             reduced_motion="reduce",
             args=[
@@ -124,6 +125,7 @@ class Browser:
             executable_path=EXECUTABLES["firefox"],
             channel="moz-firefox",
             headless=True,
+            timeout=2 * PATIENCE_MS,
             env={**environment, "MOZ_REMOTE_SETTINGS_DEVTOOLS": "1"},
             reduced_motion="reduce",
             firefox_user_prefs=preferences,

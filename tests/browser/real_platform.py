@@ -55,7 +55,9 @@ class RealPlatform:
 
     def _call(self, method: str, path: str, **more: Any) -> requests.Response:
         headers = {"Authorization": f"Bearer {self._foundation.api_key}", **more.pop("headers", {})}
-        return requests.request(method, f"{self.stack.web_url}/api/v1{path}", headers=headers, timeout=20, **more)
+        return requests.request(
+            method, f"{self.stack.web_url}/api/v1{path}", headers=headers, timeout=PATIENCE_SECONDS, **more
+        )
 
     def logs(self) -> str:
         """The end of what each part has written, for a test that failed."""

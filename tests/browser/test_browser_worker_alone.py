@@ -17,7 +17,7 @@ def push(agent: str, **event: Any) -> dict[str, Any]:
     """What the worker shows and sends for one push event."""
     node = require_program("node")
     text = json.dumps({"agent": agent, "push": event})
-    done = subprocess.run([node, str(SCRIPT)], input=text, capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run([node, str(SCRIPT)], input=text, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
     result: dict[str, Any] = json.loads(done.stdout)
     return result

@@ -48,7 +48,7 @@ def call(stack: Stack, world: World) -> Callable[..., requests.Response]:
 
     def request(method: str, path: str, *, key: str = "", body: Any = None) -> requests.Response:
         headers = {"Authorization": f"Bearer {secret}", "Idempotency-Key": key}
-        return requests.request(method, f"{stack.web_url}/api/v1/{path}", headers=headers, json=body, timeout=30)
+        return requests.request(method, f"{stack.web_url}/api/v1/{path}", headers=headers, json=body, timeout=120)
 
     return request
 
@@ -74,7 +74,7 @@ def test_a_message_reaches_the_screen_and_its_figures_come_back(
         notification = shown["payload"]["notification"]
         assert notification["title"] == f"Order {order}"
         assert notification["data"]["url"] == f"https://shop.example/o/{order}"
-        follow = requests.get(notification["navigate"].replace("http://localhost:8000", stack.web_url), timeout=30,
+        follow = requests.get(notification["navigate"].replace("http://localhost:8000", stack.web_url), timeout=120,
                               allow_redirects=False)  # fmt: skip
         assert follow.headers["Location"] == f"https://shop.example/o/{order}"
 

@@ -12,7 +12,7 @@ from tests.parts.needs import require_program
 
 from .conftest import LocalPushProcess, ReceiptsServer, Sender, eventually, notification
 
-expect.set_options(timeout=30_000)
+expect.set_options(timeout=60_000)
 
 HOSTILE = "<img src=x onerror=\"document.title='taken'\"><script>document.title='taken'</script>"
 
@@ -21,7 +21,7 @@ HOSTILE = "<img src=x onerror=\"document.title='taken'\"><script>document.title=
 def chromium() -> Iterator[Any]:
     executable = require_program("chromium")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"], timeout=120_000)
         yield browser
         browser.close()
 
