@@ -17,7 +17,7 @@ from unfold.widgets import (
     UnfoldBooleanSwitchWidget,
 )
 
-from campaigns.device_choice import PICKS as DEVICE_RULES
+from campaigns.admin import device_words
 from campaigns.models import Campaign, CampaignSegment
 from campaigns.options import MOST_PER_MINUTE
 from pushplatform.sites.models import Site
@@ -35,11 +35,6 @@ URGENCY_WORDS = {
     "low": "Low: when it is convenient for the device",
     "normal": "Normal",
     "high": "High: wakes the device, for what cannot wait",
-}
-DEVICES_WORDS = {
-    "all": "Every device of each person",
-    "latest": "Only the device each person used last",
-    "most_engaged": "Only the device on which each person clicked most",
 }
 TRANSLATED = ("title", "body", "url")
 
@@ -85,9 +80,7 @@ class ComposeForm(forms.Form):
         widget=UnfoldBooleanSwitchWidget,
         help_text="On computers. For what is worth interrupting for.",
     )
-    devices = forms.ChoiceField(
-        choices=[(rule, DEVICES_WORDS[rule]) for rule in DEVICE_RULES], initial="all", widget=forms.RadioSelect
-    )
+    devices = forms.ChoiceField(choices=device_words.choices(), initial="all", widget=UnfoldAdminSelectWidget)
     life = forms.ChoiceField(
         label="Keep trying", choices=[(TTL, "for"), (UNTIL, "until")], initial=TTL, widget=forms.RadioSelect
     )
@@ -126,6 +119,7 @@ class ComposeForm(forms.Form):
         has_everyone = any(segment.definition == EVERYONE_DEFINITION for segment in self.known)
         self.fields["segments"].choices = choices if has_everyone else [(EVERYONE, "Everyone"), *choices]
         self.fields["excluded"].choices = choices
+        self.fields["devices"].choices = device_words.choices(self.data.get("devices") or self.initial.get("devices"))
         purposes = Purpose.objects.filter(site=site, archived=False, bit__gt=Purpose.MEASUREMENT).order_by("bit")
         self.fields["purpose"].queryset = purposes
         self.translations = _posted_translations(self.data) if self.is_bound else _saved_translations(campaign)
@@ -180,7 +174,7 @@ class ComposeForm(forms.Form):
 
     def options(self) -> dict[str, Any]:
         given = self.cleaned_data
-        options: dict[str, Any] = {"devices": given["devices"], "urgency": given["urgency"]}
+        options: dict[str, Any] = {"devices": device_words.rule_of(given["devices"]), "urgency": given["urgency"]}
         if given["life"] == UNTIL:
             options["expires_at"] = given["until"].isoformat()
         else:
@@ -237,7 +231,7 @@ def initial_of(campaign: Campaign) -> dict[str, Any]:
         "segments": [str(pk) for pk, excluded in rows if not excluded],
         "excluded": [str(pk) for pk, excluded in rows if excluded],
         "require_interaction": bool(content.get("require_interaction")),
-        "devices": options.get("devices", "all"),
+        "devices": device_words.text_of(options.get("devices", "all")),
         "urgency": options.get("urgency", "normal"),
         "collapse_key": options.get("collapse_key") or "",
         "per_minute": options.get("per_minute"),

@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from campaigns import audience, launch
-from campaigns.admin import launch_dialog, preview
+from campaigns.admin import device_words, launch_dialog, preview
 from campaigns.admin.compose_form import ComposeForm
 from campaigns.admin.field_errors import put_beside_fields, sorted_by_field
 from campaigns.audience import Waterfall
@@ -136,7 +136,8 @@ def show_count(admin: Any, request: HttpRequest) -> JsonResponse:
     if not chosen or purpose is None:
         return JsonResponse({"missing": "Choose a segment and a purpose, and you see how many that reaches."})
     try:
-        figures = count_of(site, chosen, excluded, purpose, form.cleaned_data.get("devices") or "all")
+        rule = device_words.rule_of(form.cleaned_data.get("devices") or "all")
+        figures = count_of(site, chosen, excluded, purpose, rule)
     except (segments.DefinitionError, audience.UnknownSegment) as error:
         return JsonResponse({"error": f"A segment cannot be worked out: {error}"}, status=422)
     names = dict(form.fields["segments"].choices)
@@ -150,7 +151,7 @@ def show_count(admin: Any, request: HttpRequest) -> JsonResponse:
     )
 
 
-def count_of(site: Site, chosen: list[str], excluded: list[str], purpose: Purpose, devices: str) -> Waterfall:
+def count_of(site: Site, chosen: list[str], excluded: list[str], purpose: Purpose, devices: Any) -> Waterfall:
     """The waterfall of a draft that may not be saved yet, where `everyone` may be no segment yet."""
     definitions = dict(Segment.objects.filter(site=site, archived=False).values_list("pk", "definition"))
     definitions_of = lambda values: tuple(  # noqa: E731

@@ -10,7 +10,7 @@ from django.core import signing
 from django.utils import timezone
 
 from campaigns import audience
-from campaigns.admin import preview, road_words
+from campaigns.admin import device_words, preview, road_words
 from campaigns.audience import UnknownSegment, Waterfall
 from campaigns.models import Campaign
 from campaigns.options import parse_options
@@ -35,7 +35,7 @@ def data_of(campaign: Campaign) -> dict[str, Any]:
         "excluded": [row.segment.name for row in rows if row.excluded],
         "notification": _drawn(campaign),
         "purpose": campaign.purpose.title,
-        "latest_only": options is not None and options.devices == "latest",
+        "devices": device_words.words_of(options.devices) if options and options.devices != "all" else "",
         "until": options and options.expires_at,
         "until_fixed": bool(campaign.options.get("expires_at")),
         "ttl": options and options.ttl,

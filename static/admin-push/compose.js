@@ -198,7 +198,7 @@ function sayAll() {
   say("audience", `${who}${out.length ? `, without ${out.join(" and ")}` : ""}${reach}`);
   say("message", [field("title").value, field("body").value].filter(Boolean).join(" — ") || "Not written yet");
   const until = field("life").value === "until" ? `until ${field("expires_at").value.replace("T", " ")}` : `for ${field("ttl_number").value} ${field("ttl_unit").value}`;
-  const devices = field("devices").value === "latest" ? "the latest device of each" : "all devices";
+  const devices = field("devices").selectedOptions[0].textContent;
   const ceiling = field("per_minute").value ? ` · at most ${whole(Number(field("per_minute").value))} a minute` : "";
   say("delivery", `${devices} · keep trying ${until} · ${field("urgency").value} urgency${ceiling}`);
 }

@@ -8,6 +8,7 @@ from django.test import Client
 from django.urls import reverse
 
 from campaigns import audience
+from campaigns.admin import device_words
 from campaigns.content import Renderer, parse_content
 from campaigns.models import Campaign
 from tests.admin.drafts import fields, said, saved
@@ -176,6 +177,39 @@ def test_the_count_is_the_audiences_own(ours: House, browser: Client) -> None:
     expected = audience.count(ours.site.pk, [ours.segment.pk], [], ours.offers, "latest")
     assert {name: counted[name] for name in expected._fields} == expected._asdict()
     assert (expected.matched, expected.with_consent, expected.active, expected.after_device_choice) == (6, 5, 4, 1)
+
+
+@pytest.mark.parametrize(
+    ("devices", "words", "number"),
+    [
+        ("most_engaged", "Only the device on which each person clicked most", 1),
+        ({"browser": ["safari"]}, "Only devices with Safari", 1),
+        ({"form": ["desktop", "tablet"], "browser": ["firefox"]}, "Only computers or tablets with Firefox", 2),
+    ],
+)
+def test_a_campaign_may_go_to_some_devices_of_each_person(
+    ours: House, browser: Client, devices: Any, words: str, number: int
+) -> None:
+    ours.new_device(ours.contact)
+    ours.new_device(ours.contact, browser="safari")
+    ours.new_device(ours.contact, form="mobile")
+    value = device_words.text_of(devices)
+    campaign = saved(ours, browser, devices=value)
+    assert campaign.options["devices"] == devices
+    assert ask(browser, ours, "count", devices=value).json()["after_device_choice"] == number
+    path = reverse("admin:campaigns_campaign_change", args=[campaign.pk])
+    shown = browser.get(f"{path}?launch=1")
+    assert shown.context["form"]["devices"].value() == value
+    assert words in shown.content.decode().split('id="launch-dialog"')[1].split("</dialog>")[0]
+
+
+@pytest.mark.parametrize("devices", ['{"form": ["toaster"]}', '{"form"', "[]", "oldest", "[" * 5000])
+def test_devices_that_no_rule_chooses_are_refused_beside_their_field(
+    ours: House, browser: Client, devices: str
+) -> None:
+    path = f"{reverse('admin:campaigns_campaign_add')}?_site={ours.site.pk}"
+    errors = said(browser.post(path, fields(ours, devices=devices)).content)
+    assert [error for error in errors if error.startswith("devices: ")]
 
 
 def test_the_count_asks_for_what_is_missing(ours: House, browser: Client) -> None:
