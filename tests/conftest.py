@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.parts import surroundings
 
@@ -12,6 +13,10 @@ from tests.parts import database  # noqa: E402
 from tests.parts.needs import IN_CI  # noqa: E402
 
 pytest_plugins = ["tests.parts.fixtures"]
+
+# An example that takes longer than 200 ms says something of the machine, and of no property.
+settings.register_profile("patient", settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -8,7 +8,7 @@ from pushplatform.sites.public_ids import KINDS, UnknownId, decode, encode
 pytestmark = pytest.mark.django_db
 
 
-@hypothesis_settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@hypothesis_settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(st.sampled_from(sorted(KINDS)), st.integers(0, 2**63 - 1))
 def test_what_was_encoded_is_decoded(kind, number):
     text = encode(kind, number)

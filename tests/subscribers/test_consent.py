@@ -169,7 +169,7 @@ histories = st.builds(lambda a, b: a + b, st.one_of(st.just([]), linked), st.lis
 
 
 @pytest.mark.django_db
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(history=histories)
 def test_bits_and_links_follow_from_the_ledger_after_every_act(history):
     world = World()
