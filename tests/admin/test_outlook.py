@@ -210,6 +210,7 @@ def test_a_paused_campaign_says_what_is_lost_if_nobody_resumes_it(ours: House) -
 def test_of_a_paused_campaign_no_end_is_told_on_any_road(ours: House) -> None:
     sending = Sending(ours, {FCM: 600}, status=Message.Status.PAUSED)
     state(ours.key, NOW, rate=10.0, reason="throttled")
+    assert sending.seen().ends_at is None
     slowed = sending.words()[1]
     assert "is slowed to 10 a second because it answered that we send too much: 600 left for it." in slowed
 

@@ -94,6 +94,8 @@ def test_a_refused_key_is_resumed_from_here_by_who_may(ours: House, browser: Cli
     ServiceState.objects.create(
         service=1, vapid_key_id=ours.key.pk, paused_until=refusals.UNTIL_RESUMED, reason=refusals.REASON
     )
+    minute(ours.key, timezone.now(), accepted=100)
+    assert lines_of(browser)[f"1-{ours.key.pk}"]["cells"]["rate"] == "0/s"  # whatever went just before
     resume = reverse("admin:campaigns_campaign_resume_key")
     page = page_of(browser)
     assert "9000" not in page

@@ -71,6 +71,16 @@ def test_the_ceiling_of_a_site_holds_for_all_its_messages_together(world, other,
     assert totals(free) == {"accepted": 100}
 
 
+def test_a_ceiling_holds_also_where_targeted_messages_take_all_that_there_is(world, transport, small):
+    devices = world.devices(80, mode="count")
+    world.site.per_minute = 60
+    world.site.save()
+    message = world.targeted(devices, [{}] * 80)
+    found = paced([message], world, transport, 6)
+    assert found[0] >= 12  # the whole bucket: a campaign would leave two
+    assert 45 <= sum(found) <= 60
+
+
 def test_under_a_ceiling_there_is_something_left_for_targeted_messages(world, transport, small):
     devices = world.devices(100, mode="count")
     world.site.per_minute = 60

@@ -255,11 +255,13 @@ def test_the_history_tells_what_a_road_answered_and_how_fast(world, transport):
     world.devices(12)
     for kind, place in ((429, 0), (503, 1), (410, 2), (401, 3), (413, 4), ("reset", 5)):
         world.fault(kind, place)
+    world.fault("slow", 6, delay_ms=300)
     send(world.launched(), transport)
     [minute] = ServiceMinute.objects.filter(vapid_key_id=world.key.pk)
     kinds = ("accepted", "gone", "throttled", "unavailable", "refused", "rejected", "no_answer", "unsent")
     assert [getattr(minute, kind) for kind in kinds] == [6, 1, 1, 1, 1, 1, 1, 0]
     assert sum(minute.latency) == 11
+    assert road_history.quantile(minute.latency, 1.0) > 0.2  # the slow one, as near as buckets tell it
     assert minute.minute == minute.first_at.astimezone(UTC).replace(second=0, microsecond=0)
     assert (minute.window, minute.rate) == (None, None)
 
