@@ -20,7 +20,7 @@ def finished(message, seconds):
 
 
 def test_a_worker_that_a_hanging_service_holds_up_sends_to_the_others(begin_stack, push_service):
-    settings = {"PUSH_CONNECT_TIMEOUT": "2", "PUSH_ANSWER_TIMEOUT": "8", "PUSH_BATCH_SIZE": "200"}
+    settings = {"PUSH_CONNECT_TIMEOUT": "2", "PUSH_ANSWER_TIMEOUT": "120", "PUSH_BATCH_SIZE": "200"}
     begin_stack(worker=True, beat=True, processes=1, env=settings)
     dead, alive = World(LocalPushProcess()), World(push_service)
     try:
@@ -30,14 +30,15 @@ def test_a_worker_that_a_hanging_service_holds_up_sends_to_the_others(begin_stac
         stuck = launched(dead)
         eventually(lambda: dead.push.statistics()["posts"] > 0)
         free = launched(alive)
-        finished(free, 60)
+        finished(free, 100)
         assert totals(free) == {"accepted": 400}
         roads = ServiceState.objects.filter(vapid_key_id=dead.key.pk, reason="unreachable")
-        road = eventually(roads.first)
-        free.refresh_from_db()
-        assert free.finished_at < road.throttled_at
+        assert not roads.exists()  # the worker had not given up waiting
         assert totals(stuck) == {}
         assert dead.push.statistics()["posts"] <= 100
+        dead.push.kill()
+        eventually(roads.first)
+        assert totals(stuck) == {}
         assert_sums_agree(free)
     finally:
         dead.push.stop()
