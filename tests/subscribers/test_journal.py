@@ -5,6 +5,7 @@ import logging
 import resource
 import signal
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -86,8 +87,9 @@ def test_with_a_full_disk_the_act_stands_and_its_line_waits(
     folder: Path, shop: Site, caplog: pytest.LogCaptureFixture
 ) -> None:
     folder.mkdir()
-    full = folder / f"{timezone.now():%Y-%m}.jsonl"
-    full.symlink_to("/dev/full")
+    # This month's file, and the next one's when it begins in this hour.
+    for month in {f"{timezone.now() + ahead:%Y-%m}" for ahead in (timedelta(), timedelta(hours=1))}:
+        (folder / f"{month}.jsonl").symlink_to("/dev/full")
     contact = new_contact(shop)
     with caplog.at_level(logging.ERROR):
         decide(contact)
@@ -95,7 +97,8 @@ def test_with_a_full_disk_the_act_stands_and_its_line_waits(
     assert "No space left on device" in caplog.text
     assert JournalLine.objects.count() == 1
     assert journal.flush() == 0
-    full.unlink()
+    for full in folder.iterdir():
+        full.unlink()
     assert journal.flush() == 1
     assert lines(folder) == [("withdrawn", 2)]
     assert not JournalLine.objects.exists()
