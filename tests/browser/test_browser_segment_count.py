@@ -127,6 +127,7 @@ def test_a_sample_is_marked_as_one(page: Page) -> None:
 
 def test_why_somebody_is_not_in_it_is_answered_rule_by_rule(page: Page) -> None:
     shows(page, {"all": [tag("vip"), {"field": "contact.attributes.plan", "op": "eq", "value": "pro"}]})
+    expect(page.locator("[data-people-list] a")).to_have_count(5)  # some of the people whom it finds
     page.get_by_label("Why is … in it, or not?").fill("KIND-1")
     page.keyboard.press("Enter")
     lines = page.locator("[data-answer] li")

@@ -68,6 +68,22 @@ def test_what_rows_cannot_show_is_kept_and_marked_at_its_place(page: Page) -> No
     assert page.evaluate(selected) == '"contact.attributes.gone"'
 
 
+def test_a_definition_is_copied_and_pasted_as_json(page: Page) -> None:
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"], origin=page.evaluate("location.origin"))
+    given = {"all": [tag("a"), {"not": tag("b")}]}
+    shows(page, given)
+    page.get_by_role("button", name="JSON", exact=True).click()
+    page.get_by_role("button", name="Copy", exact=True).click()
+    expect(page.locator("[data-json-said]")).to_have_text("Copied.")
+    page.locator("#id_definition").fill('{"all": []')
+    expect(page.locator("[data-json-faults]")).to_contain_text("this is no JSON yet", ignore_case=True)
+    page.get_by_role("button", name="Paste", exact=True).click()
+    expect(page.locator("[data-json-said]")).to_have_text("Pasted.")
+    assert written(page) == given
+    page.get_by_role("button", name="Rules", exact=True).click()
+    expect(page.locator(".pp-rule")).to_have_count(2)
+
+
 def test_an_unfinished_rule_keeps_the_old_number_and_is_not_saved(page: Page) -> None:
     says(page, len(list(people())))
     shows(page, {"all": [{"field": "contact.tags", "op": "has"}]})
