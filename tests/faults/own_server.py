@@ -85,7 +85,7 @@ class OwnServer(EmbeddedPostgres):
 @contextmanager
 def own_server(settings: Mapping[str, str], *, small_disk: int = 0) -> Iterator[OwnServer]:
     """The server with one empty migrated database, on a disk of so many megabytes if given, as Django's default."""
-    folder = database.run_folder() / f"own-postgres-{next(_serial)}"
+    folder = database.run_folder() / f"own-postgres-{os.getpid()}-{next(_serial)}"
     server = OwnServer(folder, folder.with_suffix(".log"), settings=TESTS | settings, durable=False)
     server.start()
     default = connections["default"]

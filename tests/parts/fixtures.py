@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +18,11 @@ from tests.parts.system_postgres import system_postgres
 _serial = itertools.count(1)
 _stacks: pytest.StashKey[list[Stack]] = pytest.StashKey()
 BeginStack = Callable[..., Stack]
+
+
+def _own(what: str) -> Path:
+    """A folder that no other process of the run takes for the same: one may be done, and remove it, before another."""
+    return database.run_folder() / f"{what}-{os.getpid()}-{next(_serial)}"
 
 
 @pytest.fixture(scope="session")
@@ -45,21 +52,21 @@ def module_database(django_db_blocker: Any) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def redis_url() -> Iterator[str]:
     """A Redis server of this process of the run; database 0 is the Stack's broker."""
-    with brokers.redis_server(database.run_folder() / f"redis-{next(_serial)}") as url:
+    with brokers.redis_server(_own("redis")) as url:
         yield url
 
 
 @pytest.fixture(scope="session")
 def rabbitmq_url() -> Iterator[str]:
     """A RabbitMQ server of this process of the run."""
-    with brokers.rabbitmq_server(database.run_folder() / f"rabbitmq-{next(_serial)}") as url:
+    with brokers.rabbitmq_server(_own("rabbitmq")) as url:
         yield url
 
 
 @pytest.fixture(scope="session")
 def system_postgres_url() -> Iterator[str]:
     """The PostgreSQL of the system's packages; its address lacks the database's name."""
-    with system_postgres(database.run_folder() / f"system-postgres-{next(_serial)}") as url:
+    with system_postgres(_own("system-postgres")) as url:
         yield url
 
 
@@ -82,7 +89,7 @@ def _begin(request: pytest.FixtureRequest, database_url: str) -> Iterator[BeginS
             broker_url = "pgmq://localhost" if broker == "pgmq" else request.getfixturevalue(f"{broker}_url")
             if broker != "pgmq":
                 brokers.empty(broker_url)
-            folder = database.run_folder() / f"stack-{next(_serial)}-{request.node.name[:30].replace('/', '_')}"
+            folder = _own(f"stack-{request.node.name[:30].replace('/', '_')}")
             stack = Stack(folder, database_url, broker_url, env)
             stops.callback(stack.stop)
             request.node.stash.setdefault(_stacks, []).append(stack)
