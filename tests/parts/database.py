@@ -11,15 +11,20 @@ import itertools
 import os
 import shutil
 import tempfile
+import threading
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 from django.apps import apps
 from django.core.management import call_command
 from django.db import connections
+from django.db.backends.signals import connection_created
+from django.dispatch import receiver
 from psycopg import sql
 
 from pushplatform.broker_tables import install_pgmq
@@ -134,11 +139,31 @@ def _use(name: str) -> str:
     """Points Django and the processes started from now on at the database `name`; gives the name used before."""
     connection = connections["default"]
     before = str(connection.settings_dict["NAME"])
-    connection.close()
+    for one in (connection, *_here.opened):
+        one.close()
     connection.settings_dict["NAME"] = name  # shared by the connections of all threads
     os.environ["DATABASE_URL"] = url_of(name)
     apps.get_model("contenttypes", "ContentType").objects.clear_cache()
     return before
+
+
+class _Opened(threading.local):
+    """The connections that this thread has opened.
+
+    There may be two: what runs while an event loop does in the same thread (Playwright's), has one of its own, and the
+    other stays open until the loop has ended, to a database that may be gone by then.
+    """
+
+    def __init__(self) -> None:
+        self.opened = weakref.WeakSet[Any]()
+
+
+_here = _Opened()
+
+
+@receiver(connection_created)
+def _remember(connection: Any, **_: Any) -> None:
+    _here.opened.add(connection)
 
 
 def _name(what: str) -> str:
