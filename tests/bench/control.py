@@ -44,7 +44,6 @@ def run() -> dict[str, Any]:
             pauses.append(ended)
             after.append(later)
             off = launched.done() - house.sink.notes()["devices"]
-            print("off", off, house.sink.notes()["doubled"], flush=True)
             miscounted += abs(off)
             resumes.append(_resumed(house, launched))
         until(lambda: launched.done() > devices * (PAUSES + 1) / (PAUSES + 2))
