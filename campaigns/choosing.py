@@ -24,6 +24,9 @@ _GOING = f"({Message.Status.SENDING:d}, {Message.Status.FREEZING:d})"
 _HELD = f"({Message.Status.SENDING:d}, {Message.Status.FREEZING:d}, {Message.Status.PAUSED:d})"
 _FREE = f"(b.state = {Batch.State.READY:d} or b.state = {Batch.State.LEASED:d} and b.lease_until < now())"
 
+_TROUBLED = """exists (select from service_state s where s.service = b.service and s.vapid_key_id = b.vapid_key_id
+                                  and (s.paused_until > now() or s.strikes > 0))"""
+
 
 class _Due(NamedTuple):
     """A due Batch. `place`: how many of its message and road come before it; `n`: devices without an outcome."""
@@ -92,11 +95,27 @@ def due_elsewhere(lane: int, busy: Collection[roads.Key], under_way: Collection[
                 where m.status in {_GOING} and b.lane = %s and b.not_before <= now() and {_FREE}
                   and not exists (select from unnest(%s::int[], %s::bigint[]) u(s, k)
                                   where u.s = b.service and u.k = b.vapid_key_id)
-                  and not exists (select from service_state s where s.service = b.service
-                                  and s.vapid_key_id = b.vapid_key_id
-                                  and (s.paused_until > now() or s.strikes > 0))
+                  and not {_TROUBLED}
                 order by b.service = any(%s::int[]), b.id limit 1""",
             [lane, services, keys, list(under_way)],
+        )
+        row = cursor.fetchone()
+    return int(row[0]) if row else None
+
+
+def abandoned_beside(batch_id: int) -> int | None:
+    """The Batch of this one's lane whose lease ran out first, on a road without trouble; None where there is none.
+
+    Its process was killed or is stopped. The sweep pokes it, too, but behind all that waits in the lane already.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""select b.id from batch b join message m on m.id = b.message_id
+                where b.state = {Batch.State.LEASED:d} and b.lease_until < now() and b.id <> %s
+                  and b.lane = (select p.lane from batch p where p.id = %s) and m.status in {_GOING}
+                  and not {_TROUBLED}
+                order by b.lease_until limit 1""",
+            [batch_id, batch_id],
         )
         row = cursor.fetchone()
     return int(row[0]) if row else None

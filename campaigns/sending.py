@@ -37,10 +37,19 @@ def send_batch(
 ) -> bool:
     """Sends what of the Batch has no outcome yet; whether it was due and free, and so was worked at.
 
+    What a killed process left in the same lane goes first: it has waited for a lease already.
+
     `stopping`: true once this process is to end; the Batch is then handed back with its outcomes recorded. After an
     exception the transport must not be used again: requests of this Batch may be under way in it.
     """
-    return _send(batch_id, Flights(transport, clock, stopping, _send_elsewhere))
+
+    def send(one: int) -> bool:
+        return _send(one, Flights(transport, clock, stopping, _send_elsewhere))
+
+    abandoned = choosing.abandoned_beside(batch_id)
+    if abandoned is not None:
+        send(abandoned)
+    return send(batch_id)
 
 
 def _send(batch_id: int, flights: Flights) -> bool:
