@@ -6,7 +6,7 @@ first, and all of them record and renew their leases in time.
 """
 
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from datetime import UTC, datetime
 from time import monotonic
 from typing import Final, cast
@@ -18,9 +18,10 @@ from campaigns.answer_samples import Samples
 from campaigns.answer_tally import Tally
 from campaigns.loading import Job, Target
 from campaigns.patience import until_written
+from campaigns.preparing import Prepared
 from campaigns.recording import Entry, record, settle
 from pushplatform.webpush.outcome import Answer, Outcome, Verdict, classify
-from pushplatform.webpush.request import PushRequest, PushService
+from pushplatform.webpush.request import PushService
 from pushplatform.webpush.transport import Transport
 
 FLUSH_ANSWERS: Final = 250
@@ -170,28 +171,32 @@ class Flight:
     def held(self) -> int:
         return len(self._under_way) + len(self._unrecorded)
 
-    def begin(self, target: Target, prepared: PushRequest | Entry) -> None:
-        """Starts the request of a device, or notes that there is none."""
-        if isinstance(prepared, Entry):
-            self._unrecorded.append(prepared)
-        else:
-            self._under_way[target.device_id] = target
-            self._transport.submit(prepared, (self, target, prepared.endpoint.service))
-            self.begun += 1
+    def begin(self, prepared: Iterable[Prepared]) -> None:
+        """Starts the request of each device, or notes that there is none."""
+        for target, one in prepared:
+            if isinstance(one, Entry):
+                self._unrecorded.append(one)
+            else:
+                self._under_way[target.device_id] = target
+                self._transport.submit(one, (self, target, one.endpoint.service))
+                self.begun += 1
         self._flights.turn(0.0)
 
-    def has_room(self) -> bool:
-        """Waits until another request may start; False when none may.
+    def room(self) -> int:
+        """Waits until requests may start, and says how many; 0 when none may.
 
         That is when it is paused or cancelled, the allowance is used up, the lease lost, or the process is to end.
         """
         waits = False
         while not self._halted and not self._flights.stopping():
-            if self._allowance is not None and self.begun >= self._allowance:
-                return False
-            under_way = len(self._under_way)
-            if under_way < self._window and under_way + len(self._unrecorded) + self._flights.held_below < self._most:
-                return True
+            most = self._most - len(self._unrecorded) - self._flights.held_below
+            room = min(self._window, most) - len(self._under_way)
+            if self._allowance is not None:
+                if self.begun >= self._allowance:
+                    return 0
+                room = min(room, self._allowance - self.begun)
+            if room > 0:
+                return room
             if not waits:
                 waits = True
                 self._look_later()
@@ -199,7 +204,7 @@ class Flight:
                 self._flights.wait()
             else:
                 self.flush()
-        return False
+        return 0
 
     def land(self) -> None:
         """Waits for the answers still to come, records everything, and leaves the stack."""

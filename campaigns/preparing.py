@@ -1,7 +1,10 @@
 """From a device to the request that will reach it, or to the reason why none is made."""
 
 import os
+from collections.abc import Iterable
 from datetime import datetime
+from time import monotonic
+from typing import NamedTuple
 
 from django.conf import settings
 
@@ -13,8 +16,20 @@ from pushplatform.webpush.encryption import PayloadTooLarge, encrypt
 from pushplatform.webpush.keys import new_private_key
 from pushplatform.webpush.outcome import Outcome
 from pushplatform.webpush.request import Endpoint, EndpointRefused, PushRequest, build_request, parse_endpoint
+from pushplatform.webpush.transport import GATHERED, TURN_EVERY
 from pushplatform.webpush.vapid import VapidSigner
 from subscribers.models import Device
+
+Prepared = tuple[Target, PushRequest | Entry]
+"""A device with its request, or with its outcome where there is none."""
+
+
+class _Draft(NamedTuple):
+    """What a request is made of."""
+
+    signer: VapidSigner
+    endpoint: Endpoint
+    plaintext: bytes
 
 
 class NotSent(Exception):
@@ -35,27 +50,51 @@ class Preparer:
         self._hosts = settings.PUSH_ALLOWED_HOSTS
         self._loopback = settings.PUSH_ALLOW_LOOPBACK
 
-    def prepare(self, target: Target, now: datetime) -> PushRequest | Entry:
-        """The request for a device at `now`, or its outcome where there is none."""
+    def prepare(self, targets: Iterable[Target], most: int, now: datetime) -> list[Prepared]:
+        """The requests at `now` for the next devices, or their outcomes where there are none.
+
+        At most as many as make a turn of the transport, fewer where texts take long: answers wait meanwhile.
+        """
+        drafts, late = [], monotonic() + TURN_EVERY
+        left = (self._job.expires_at - now).total_seconds()
+        for target in targets:
+            drafts.append((target, self._draft(target, left)))
+            if len(drafts) >= min(most, GATHERED) or monotonic() > late:
+                break
+        second = int(now.timestamp())
+        # All are encrypted in one go: what it needs of the processor's caches would else be loaded anew for each.
+        return [
+            (target, draft if isinstance(draft, Entry) else self._request(target, draft, int(left), second))
+            for target, draft in drafts
+        ]
+
+    def _draft(self, target: Target, left: float) -> _Draft | Entry:
         try:
-            left = self._decide(target, now)
-            signer, endpoint = self._signer(target), self._endpoint(target)
-            body = self._encrypted(target, self._rendered(target))
+            self._decide(target, left)
+            return _Draft(self._signer(target), self._endpoint(target), self._rendered(target))
         except NotSent as decided:
-            return Entry(target, decided.outcome, decided.reason, 0, self._job.lease.service)
+            return self._not_sent(target, decided)
+
+    def _request(self, target: Target, draft: _Draft, left: int, second: int) -> PushRequest | Entry:
+        try:
+            body = self._encrypted(target, draft.plaintext)
+        except NotSent as decided:
+            return self._not_sent(target, decided)
         job = self._job
         return build_request(
-            endpoint,
+            draft.endpoint,
             body,
-            authorization=signer.authorization(endpoint.origin, int(now.timestamp())),
+            authorization=draft.signer.authorization(draft.endpoint.origin, second),
             ttl=min(left, job.ttl),
             urgency=job.urgency,
             topic=job.topic,
         )
 
-    def _decide(self, target: Target, now: datetime) -> int:
-        """Seconds left to deliver it, when it may still be sent: all that was true when the audience was frozen."""
-        left = (self._job.expires_at - now).total_seconds()
+    def _not_sent(self, target: Target, decided: NotSent) -> Entry:
+        return Entry(target, decided.outcome, decided.reason, 0, self._job.lease.service)
+
+    def _decide(self, target: Target, left: float) -> None:
+        """Raises NotSent unless all is still true that was when the audience was frozen; `left`: seconds to expiry."""
         if left <= 0:
             raise NotSent(Outcome.EXPIRED, "expired")
         if target.status != Device.Status.ACTIVE or target.endpoint is None:
@@ -64,7 +103,6 @@ class Preparer:
             raise NotSent(Outcome.SKIPPED, "link_changed")
         if not target.allowed & self._job.bit:
             raise NotSent(Outcome.SKIPPED, "consent_withdrawn")
-        return int(left)
 
     def _signer(self, target: Target) -> VapidSigner:
         """The signer of the key that the device subscribed with, which may be another than when it was frozen."""

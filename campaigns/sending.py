@@ -7,7 +7,7 @@ again, and that is never more than PUSH_UNRECORDED_MAX.
 import logging
 from collections.abc import Callable, Collection
 from datetime import datetime
-from itertools import islice
+from itertools import chain, islice
 from typing import Final
 
 from django.db import connection
@@ -73,10 +73,12 @@ def _send(batch_id: int, flights: Flights) -> bool:
 def _begin_each(job: Job, flight: Flight, clock: Clock) -> bool:
     """Starts the requests of the Batch's devices; whether all of them were."""
     preparer = Preparer(job)
-    for target in load_targets(job):
-        if not flight.has_room():
+    targets = load_targets(job)
+    for first in targets:
+        room = flight.room()
+        if not room:
             return False
-        flight.begin(target, preparer.prepare(target, clock()))
+        flight.begin(preparer.prepare(chain([first], targets), room, clock()))
     return True
 
 

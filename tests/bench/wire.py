@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from itertools import islice
 from statistics import median
 from typing import Any
 
@@ -22,7 +23,7 @@ from pushplatform.webpush.encryption import encrypt
 from pushplatform.webpush.keys import KeyPair, b64url, new_private_key, parse_public_key
 from pushplatform.webpush.outcome import Outcome, classify
 from pushplatform.webpush.request import build_request, parse_endpoint
-from pushplatform.webpush.transport import Transport
+from pushplatform.webpush.transport import GATHERED, Transport
 from pushplatform.webpush.vapid import VapidSigner
 from tests.bench.sink import Sink, sink
 from tests.bench.wire_node import Absent, NodeWebPush, node_web_push
@@ -112,13 +113,17 @@ class Ours:
 
     def send(self, subscriptions: list[Subscription]) -> None:
         self._accepted = 0
-        for url, p256dh, auth in subscriptions:
-            endpoint = parse_endpoint(url, allow_loopback=True)
-            payload = PAYLOAD.encode()
-            body = encrypt(payload, p256dh, auth, salt=os.urandom(16), private_key=new_private_key())
-            token = self._signer.authorization(endpoint.origin, int(time.time()))
-            request = build_request(endpoint, body, authorization=token, ttl=TTL, urgency="normal", topic=None)
-            self._transport.submit(request, endpoint.service)
+        waiting = iter(subscriptions)
+        while some := list(islice(waiting, min(GATHERED, IN_FLIGHT - self._transport.in_flight))):
+            bodies = [
+                encrypt(PAYLOAD.encode(), p256dh, auth, salt=os.urandom(16), private_key=new_private_key())
+                for _, p256dh, auth in some
+            ]
+            for (url, _, _), body in zip(some, bodies, strict=True):
+                endpoint = parse_endpoint(url, allow_loopback=True)
+                token = self._signer.authorization(endpoint.origin, int(time.time()))
+                request = build_request(endpoint, body, authorization=token, ttl=TTL, urgency="normal", topic=None)
+                self._transport.submit(request, endpoint.service)
             self._collect(0 if self._transport.in_flight < IN_FLIGHT else 5)
         while self._transport.in_flight:
             self._collect(5)

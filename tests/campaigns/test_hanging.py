@@ -137,8 +137,8 @@ def test_all_that_hangs_together_stays_within_what_may_be_unrecorded(hanging, wo
     most = []
     begin = flights.Flight.begin
 
-    def counted(flight, target, prepared):
-        begin(flight, target, prepared)
+    def counted(flight, prepared):
+        begin(flight, prepared)
         most.append(sum(one.held for one in flight._flights.stack))
 
     monkeypatch.setattr(flights.Flight, "begin", counted)
