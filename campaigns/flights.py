@@ -189,14 +189,12 @@ class Flight:
         """
         waits = False
         while not self._halted and not self._flights.stopping():
-            most = self._most - len(self._unrecorded) - self._flights.held_below
-            room = min(self._window, most) - len(self._under_way)
-            if self._allowance is not None:
-                if self.begun >= self._allowance:
-                    return 0
-                room = min(room, self._allowance - self.begun)
+            allowed = self._most if self._allowance is None else self._allowance - self.begun
+            if allowed <= 0:
+                return 0
+            room = min(self._window - len(self._under_way), self._most - self.held - self._flights.held_below)
             if room > 0:
-                return room
+                return min(room, allowed)
             if not waits:
                 waits = True
                 self._look_later()
